@@ -1,0 +1,172 @@
+// Plain structs of every message between agent and aggregator. The codec (codec.hpp) turns them into Cap'n Proto bytes and
+// back; no capnp type leaves protocol/. Schemas: protocol/wire/schema/*.capnp.
+//
+// Times: *_time_ns is int64 ns Unix (converted on the node from CLOCK_MONOTONIC); mono_ns is the node's CLOCK_MONOTONIC.
+// Absent values are std::optional, never 0.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/id.hpp"
+
+namespace fw::wire {
+
+// ---- session ------------------------------------------------------------------------------------------------------
+
+// Agent -> aggregator, first message. The node's identity is the TLS certificate, never this message.
+struct Hello {
+  std::string agent_version;
+  std::string node_name;              // an attribute for people
+  Uuid boot_id;                       // /proc/sys/kernel/random/boot_id
+  Uuid stream_id;                     // made with the spool folder; a new folder is a new stream
+  std::uint64_t features = 0;         // bit set, see kFeature*; unknown bits are ignored
+  std::uint64_t acknowledged_seq = 0; // newest event frame that the agent knows to be durable
+  std::int64_t wall_time_ns = 0;      // the two clocks, read together
+  std::uint64_t mono_ns = 0;
+  std::string kernel_release;         // uname -r
+  std::string cgroup_mode;            // "v1", "hybrid", "v2"
+  std::vector<std::string> lacking;   // what this agent cannot see, in words ("BPF: permission denied")
+};
+
+// Aggregator -> agent, the answer to Hello.
+struct Welcome {
+  Uuid session_id;
+  std::uint64_t acknowledged_seq = 0;      // newest event frame of this stream that the aggregator holds durably
+  std::uint32_t sample_period_ms = 10'000; // containers without a symptom
+  std::uint32_t hot_period_ms = 1'000;     // containers with one
+  std::int64_t wall_time_ns = 0;           // the aggregator's clock, for the offset estimate
+};
+
+struct Ack { std::uint64_t seq = 0; };     // every event frame up to and including seq is durable
+struct Ping { std::uint64_t token = 0; };
+struct Pong { std::uint64_t token = 0; std::int64_t wall_time_ns = 0; };
+struct Goodbye { std::string reason; };    // orderly end; the peer may connect again
+// Back-pressure: send no sample frames for this long. Events are not affected (they wait for Ack anyway).
+struct Slow { std::uint32_t pause_ms = 0; };
+// Aggregator -> agent: these entities have a symptom, sample them each hot_period_ms until the time given is over.
+struct Focus { std::vector<std::uint64_t> cgroup_ids; std::uint32_t duration_ms = 0; };
+
+// ---- dictionary ---------------------------------------------------------------------------------------------------
+
+enum class EntityKind : std::uint8_t { unknown = 0, node, pod, container, service, cgroup };
+
+// One thing that signals are about. Sent once per connection before its first use, again when an attribute changed.
+// Spooled blocks and event frames carry the entries they use, so that they can be read alone.
+struct EntityEntry {
+  std::uint32_t id = 0;             // dictionary id: unique within one agent run, never 0
+  EntityKind kind = EntityKind::unknown;
+  std::uint32_t parent_id = 0;      // dictionary id of the pod or node that holds it; 0 for the node
+  std::uint64_t cgroup_id = 0;      // inode of the memory controller's cgroup folder; 0 for the node
+  std::string cgroup_path;          // as in /proc/PID/cgroup, "/kubepods/burstable/pod.../..."
+  std::string name;                 // best name for people: unit name, last path component, short container id
+  std::string runtime;              // "containerd", "cri-o", "docker", "systemd" or "" (plain)
+  std::string container_id;         // 64 hex digits, or ""
+  std::string pod_uid;              // dashes restored, or ""
+  std::string qos_class;            // "guaranteed", "burstable", "besteffort", or ""
+};
+
+enum class MetricKind : std::uint8_t { unknown = 0, gauge, counter };
+
+// Meaning of one metric id; ids are unique within one agent run.
+struct MetricEntry {
+  std::uint32_t id = 0;
+  std::string name;                 // "memory_current_bytes"
+  std::string unit;                 // "bytes", "us", "1"
+  MetricKind kind = MetricKind::unknown;
+};
+
+// ---- samples ------------------------------------------------------------------------------------------------------
+
+// All values of one metric in one tick. entity_ids ascend; values[i] belongs to entity_ids[i].
+struct SampleColumn {
+  std::uint32_t metric_id = 0;
+  std::vector<std::uint32_t> entity_ids;
+  std::vector<std::int64_t> values;
+};
+
+// One tick. Not acknowledged: on a broken connection at most the live window is lost, and counted. Values are absolute here;
+// the codec sends differences to the previous tick of the connection, or self-contained blocks for the spool.
+struct Samples {
+  std::uint64_t tick = 0;           // grows by one per tick of this agent run; a gap is a lost tick
+  std::int64_t time_ns = 0;
+  std::vector<EntityEntry> entities;   // new or changed
+  std::vector<MetricEntry> metrics;    // new
+  std::vector<std::uint32_t> removed_entity_ids;
+  std::vector<SampleColumn> columns;
+};
+
+// ---- events -------------------------------------------------------------------------------------------------------
+
+enum class OomConstraint : std::uint8_t { unknown = 0, memcg, node, cpuset };
+// How the constraint was learnt, strongest first: the kernel log's own word, the reclaim that the allocating task had just
+// done, counters of memory.events.
+enum class FactSource : std::uint8_t { unknown = 0, kernel_log, bpf, counters };
+
+struct ProcessInfo {
+  std::uint32_t pid = 0;            // thread group id in the node's pid namespace
+  std::uint32_t parent_pid = 0;
+  std::string comm;                 // 15 bytes at most, as the kernel keeps it
+  std::optional<std::int64_t> rss_bytes;
+  std::optional<std::uint64_t> age_ns;        // since its start
+  std::optional<bool> container_main;         // true: its parent lives outside the cgroup
+};
+
+struct OomKill {
+  ProcessInfo victim;
+  OomConstraint constraint = OomConstraint::unknown;
+  FactSource constraint_source = FactSource::unknown;
+  std::optional<std::int32_t> oom_score_adj;
+  std::optional<std::int64_t> limit_bytes;     // of the cgroup that was over its limit (or of the victim's own)
+  std::optional<std::int64_t> usage_bytes;     // of that cgroup when the victim was chosen
+  std::string limit_cgroup_path;               // where the limit was hit; "" for node and unknown
+  std::uint32_t invoker_pid = 0;               // the task whose allocation failed
+  std::string invoker_comm;
+  std::uint32_t kills_total = 1;               // > 1 only from counters: so many since the last reading
+  std::vector<ProcessInfo> top_processes;      // of the cgroup, largest rss first, as read just after the kill
+};
+
+struct ProcessExit {
+  ProcessInfo process;
+  std::int32_t exit_code = 0;       // 0..255, when signal is 0
+  std::int32_t signal = 0;          // the signal that ended it
+  bool oom_victim = false;          // marked by the OOM killer
+};
+
+struct ProcessSignal {              // only SIGKILL, SIGTERM, SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE to a process
+  ProcessInfo target;
+  std::int32_t signal = 0;
+  bool from_kernel = false;         // fault or OOM killer; false: kill(2) by sender
+  ProcessInfo sender;               // the task that was running; only pid, parent_pid and comm are set
+  std::uint32_t sender_uid = 0;
+  std::uint64_t sender_cgroup_id = 0;
+};
+
+// A control file's value was another one than at the last reading. -1: no limit ("max").
+struct LimitChanged {
+  std::string resource;             // "memory.max", "memory.high", "cpu.max" (cgroup v2 names on every hierarchy)
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+};
+
+// The agent itself lost something: counted, per source, since the last such event.
+struct Lost { std::string source; std::uint64_t count = 0; };
+
+struct Event {
+  std::uint32_t entity_id = 0;      // in Events::entities of the same frame
+  std::int64_t time_ns = 0;
+  std::variant<std::monostate, OomKill, ProcessExit, ProcessSignal, LimitChanged, Lost> body;
+};
+
+// Acknowledged when durable. Self-contained: entities holds every entry that events refer to, and their parents.
+struct Events {
+  std::uint64_t seq = 0;            // grows within the stream; gaps are allowed, reuse is not
+  std::vector<EntityEntry> entities;
+  std::vector<Event> events;
+};
+
+using Message = std::variant<Hello, Welcome, Ack, Ping, Pong, Goodbye, Slow, Focus, Samples, Events>;
+
+}  // namespace fw::wire
