@@ -12,8 +12,7 @@ function(fw_add_program name main)
 endfunction()
 
 # fw_add_test(NAME SOURCES... [LIBS libs...] [LABELS labels...] [TIMEOUT s] [SERIAL]): one gtest program per module.
-# Each test case is a ctest test of its own only where the program is cheap to start; here the program is one ctest
-# test, and tests/run_tests.py counts the cases from its XML report.
+# The program is one ctest test; tests/run_tests.py counts the cases from what it prints.
 function(fw_add_test name)
   cmake_parse_arguments(arg "SERIAL" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT FW_BUILD_TESTS)
@@ -22,7 +21,7 @@ function(fw_add_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE fw_options ${arg_LIBS} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE FW_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FW_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  add_test(NAME ${name} COMMAND ${name} --gtest_output=xml:${PROJECT_BINARY_DIR}/reports/${name}.xml)
+  add_test(NAME ${name} COMMAND ${name})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
