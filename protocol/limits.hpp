@@ -20,7 +20,9 @@ inline constexpr std::size_t kTraversalFactor = 2;                // traversal l
 
 inline constexpr std::size_t kMaxEntitiesPerNode = 20'000;
 inline constexpr std::size_t kMaxMetricsPerNode = 512;
+inline constexpr std::size_t kMaxValuesPerSamples = 1'000'000;    // of one tick, changed or not: bounds the state of a connection
 inline constexpr std::size_t kMaxLabelBytes = 4_KiB;              // any one text field
+inline constexpr std::size_t kMaxLacking = 64;                    // Hello::lacking
 inline constexpr std::size_t kMaxEventsPerFrame = 1'000;
 inline constexpr std::size_t kMaxTopProcesses = 8;                // in one oom_kill event
 inline constexpr std::uint32_t kMaxEventsPerSecondPerNode = 2'000;  // token bucket, burst = 5 s

@@ -95,7 +95,10 @@ struct Samples {
   std::vector<EntityEntry> entities;   // new or changed
   std::vector<MetricEntry> metrics;    // new
   std::vector<std::uint32_t> removed_entity_ids;
-  std::vector<SampleColumn> columns;
+  std::vector<SampleColumn> columns;   // metric ids ascend
+  // true: a block that can be read alone (spool). entities and metrics hold every entry that columns refer to, and ids mean nothing
+  // outside of the block. false: ids are those of the connection, entities and metrics hold what is new or changed on it.
+  bool self_contained = false;
 };
 
 // ---- events -------------------------------------------------------------------------------------------------------
