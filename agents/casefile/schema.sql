@@ -171,3 +171,86 @@ create view changes_before_onset as
 create view restarts_per_minute as
   select entity_id, time_ns / 60000000000 as minute, count(*) as restarts
   from events where kind = 'process_exit' and container_main = 1 group by entity_id, minute;
+
+create view lineage as            -- the subject and its other incarnations: a restarted container has a new cgroup
+  select e.entity_id from entities e, subject s
+  where e.entity_id = s.entity_id
+     or (e.kind = s.kind and e.node_id is s.node_id and e.cgroup_path <> '' and e.cgroup_path = s.cgroup_path)
+     or (e.kind = s.kind and e.pod_uid <> '' and e.pod_uid = s.pod_uid
+         and (e.name = s.name or e.last_seen_ns <= s.first_seen_ns or e.first_seen_ns >= s.last_seen_ns));
+
+create view subject_events as
+  select e.* from events e where e.entity_id in (select entity_id from lineage);
+
+create view subject_series as
+  select s.* from series s where s.entity_id in (select entity_id from lineage);
+
+create view onset as              -- the first fact of this burst of symptoms; incident.onset_ns may be a minute off
+  select coalesce(
+    (select min(e.time_ns) from subject_events e, incident i
+     where e.kind = 'oom_kill' and e.time_ns >= i.onset_ns - 120000000000),
+    (select min(e.time_ns) from subject_events e, incident i
+     where e.kind in ('process_exit', 'process_signal') and e.container_main = 1 and e.time_ns >= i.onset_ns - 120000000000),
+    (select onset_ns from incident)) as t_ns;
+
+create view subject_kills as      -- OOM kills of this burst
+  select * from subject_events where kind = 'oom_kill' and time_ns >= (select t_ns from onset);
+
+create view main_ends as          -- ends of the main process in this burst; a shell reports a signal as 128 + its number
+  select *, case when signal > 0 then signal when exit_code > 128 and exit_code < 160 then exit_code - 128 else 0 end as end_signal
+  from subject_events where kind = 'process_exit' and container_main = 1 and time_ns >= (select t_ns from onset);
+
+create view limit_owners as       -- whose limit was hit: the cgroup that the kernel named, else the subject
+  select entity_id from entities e where e.cgroup_path <> '' and e.cgroup_path =
+    (select limit_cgroup_path from subject_kills where limit_cgroup_path <> '' order by time_ns limit 1)
+    and e.node_id is (select node_id from subject)
+  union
+  select entity_id from lineage where not exists (
+    select 1 from entities e, subject_kills k where e.cgroup_path = k.limit_cgroup_path and e.cgroup_path <> ''
+    and e.entity_id not in (select entity_id from lineage));
+
+create view limit_readings as     -- the limit that was hit, over time; a noticed change also tells the value before it
+  select t_ns, value, 'reading' as source, null as evidence_id from series
+    where metric = 'memory_limit_bytes' and entity_id in (select entity_id from limit_owners)
+  union all
+  select time_ns - 1, before_value, 'before', evidence_id from events
+    where kind = 'limit_changed' and resource = 'memory.max' and entity_id in (select entity_id from limit_owners)
+  union all
+  select time_ns, after_value, 'after', evidence_id from events
+    where kind = 'limit_changed' and resource = 'memory.max' and entity_id in (select entity_id from limit_owners);
+
+create view limit_at_onset as     -- the limit that killed; one row, null when unknown
+  select coalesce(
+    (select limit_bytes from subject_kills where limit_bytes >= 0 and constraint_kind is not 'node' order by time_ns limit 1),
+    (select r.value from limit_readings r, onset o where r.t_ns <= o.t_ns + 15000000000 order by r.t_ns desc limit 1)) as limit_bytes;
+
+create view limit_before as       -- the last other limit before the onset; one row, null when it never was another one.
+  select coalesce(                -- An agent reads limits each 10 s, so it may notice a change only after the first kill.
+    (select r.value from limit_readings r, onset o, limit_at_onset l
+     where r.t_ns < o.t_ns and r.value <> l.limit_bytes order by r.t_ns desc limit 1),
+    (select e.before_value from events e, onset o, limit_at_onset l
+     where e.kind = 'limit_changed' and e.resource = 'memory.max' and e.entity_id in (select entity_id from limit_owners)
+       and e.time_ns between o.t_ns and o.t_ns + 15000000000 and e.after_value = l.limit_bytes
+     order by e.time_ns limit 1)) as limit_bytes;
+
+create view limit_changed_at as   -- when the limit that killed came into force; one row, null when it did not change or is not known
+  select min(r.t_ns) as t_ns from limit_readings r, limit_at_onset l, limit_before b
+  where b.limit_bytes is not null and r.value = l.limit_bytes
+    and r.t_ns > coalesce((select max(x.t_ns) from limit_readings x, onset o, limit_before y
+                           where x.value = y.limit_bytes and x.t_ns < o.t_ns), 0);
+
+create view subject_use as        -- memory that cannot be given back: anonymous if known, else working set, else all
+  select s.entity_id, s.t_ns, s.value, s.metric from subject_series s where s.metric = (
+    select metric from (select 'memory_anon_bytes' as metric, 1 as rank union all select 'memory_working_set_bytes', 2
+                        union all select 'memory_current_bytes', 3) m
+    where exists (select 1 from subject_series x where x.metric = m.metric) order by rank limit 1);
+
+create view growers as            -- other containers of the subject's node: memory now against a quarter of an hour before the onset
+  select e.entity_id, e.name, max(s.value) as after_bytes,
+         (select x.value from series x, onset o where x.entity_id = e.entity_id and x.metric = s.metric
+          and x.t_ns >= o.t_ns - 900000000000 order by x.t_ns limit 1) as before_bytes
+  from entities e join series s on s.entity_id = e.entity_id and s.metric = 'memory_current_bytes', onset o
+  where e.node_id is (select node_id from subject) and e.kind in ('container', 'service', 'cgroup')
+    and e.entity_id not in (select entity_id from lineage)
+    and s.t_ns between o.t_ns - 60000000000 and o.t_ns + 2000000000
+  group by e.entity_id, e.name;
