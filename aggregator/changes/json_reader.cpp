@@ -94,7 +94,7 @@ struct JsonDocument::Memory {
   json::monotonic_resource pool;
   json::value root;   // in pool, which is in capped: the order of members matters
 
-  Memory() : pool(json::storage_ptr(&capped)), root(json::storage_ptr(&pool)) {}
+  Memory() : pool(64_KiB, json::storage_ptr(&capped)), root(json::storage_ptr(&pool)) {}
 };
 
 JsonDocument::JsonDocument(std::shared_ptr<Memory> memory) : memory_(std::move(memory)), root_(&memory_->root) {}
