@@ -1,0 +1,55 @@
+// Our BPF programs: loads those that this kernel takes, hands over their events and counters. No libbpf type leaves this door.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+#include "common/result.hpp"
+#include "node-agent/bpf/events.h"
+#include "node-agent/kernel/kernel_probe.hpp"
+
+namespace fw::kernel {
+
+using BpfEvent = std::variant<fw_oom_event, fw_exit_event, fw_signal_event, fw_cgroup_event>;
+
+// Checks type, size and NUL termination of one record; Errc::malformed and Errc::unsupported (unknown type).
+Result<BpfEvent> decode_bpf_event(const void* data, std::size_t size);
+
+struct BpfOptions {
+  std::uint64_t root_cgroup_id = 0;         // inode of the memory hierarchy's root folder
+  std::uint32_t events_per_second = 50;     // exits and signals of one cgroup
+  std::unordered_set<std::string> without;  // programs not to load, by name: tests of the fallbacks
+};
+
+// Threading: one thread. Lifetime: fd() is borrowed, it belongs to this object.
+class BpfSensors {
+ public:
+  virtual ~BpfSensors() = default;
+
+  virtual int fd() const noexcept = 0;      // readable when there are events
+  // Calls use for at most budget events, oldest first; returns how many.
+  virtual std::size_t drain(std::size_t budget, const std::function<void(const BpfEvent&)>& use) = 0;
+
+  virtual std::optional<fw_cgroup_counters> counters(std::uint64_t cgroup_id) const = 0;
+  // Deletes the counters of cgroups for which keep is false.
+  virtual void sweep(const std::function<bool(std::uint64_t cgroup_id)>& keep) = 0;
+
+  virtual std::array<std::uint64_t, FW_DROP_KINDS> drops() const = 0;   // totals
+  virtual std::uint64_t malformed_total() const noexcept = 0;
+};
+
+struct BpfOpened {
+  std::unique_ptr<BpfSensors> sensors;      // nullptr when no program is attached
+  std::vector<ProbeStatus> probes;          // one per purpose, also then
+};
+
+// Never fails: what cannot be loaded or attached has its reason in probes.
+BpfOpened open_bpf(const BpfOptions& options);
+
+}  // namespace fw::kernel
