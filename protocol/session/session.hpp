@@ -50,25 +50,44 @@ class Link {
  public:
   Link(Now started);
 
-  struct Received {
-    std::vector<wire::Message> messages;
-    std::optional<Error> error;
-  };
-
   bool open() const noexcept { return !closed_; }
   bool established() const noexcept { return established_; }
   void establish(Now now);                                          // the handshake is done: pings start
   Result<wire::Bytes> encode(const wire::Message& message) { return codec_.encode(message); }
-  void push(wire::ByteView bytes, Now now);
-  Result<std::optional<wire::Message>> next();                      // empty: more bytes are needed
-  Result<void> on_pong(const wire::Pong& pong, Now now);
-  // Puts the ping that is due into `out`, or closes it.
+  // Hands each message of `bytes` to receive(message, out) -> optional<Error> until one fails, then looks at the time.
+  template <class Receive>
+  Output on_bytes(wire::ByteView bytes, Now now, Receive receive) {
+    Output out;
+    if (!open()) return out;
+    push(bytes, now);
+    while (open()) {
+      auto message = next();
+      if (!message) {
+        close(out, message.error());
+      } else if (!*message) {
+        break;
+      } else if (auto error = receive(std::move(**message), out)) {
+        close(out, std::move(*error));
+      }
+    }
+    on_timer(now, out);
+    return out;
+  }
+  // Puts the Ping that is due into `out`, or closes it.
   void on_timer(Now now, Output& out);
+  // True when the message was a Ping (answered) or a Pong (taken).
+  Result<bool> handle_liveness(const wire::Message& message, Now now, Output& out);
+  Output goodbye(std::string reason);
   void close(Output& out, Error error);
   std::uint64_t next_deadline_ns() const noexcept;
   const std::optional<ClockEstimate>& peer_clock() const noexcept { return clock_; }
 
  private:
+  void push(wire::ByteView bytes, Now now);
+  Result<std::optional<wire::Message>> next();                      // empty: more bytes are needed
+  Result<void> on_pong(const wire::Pong& pong, Now now);
+  void append(const wire::Message& message, Output& out);           // of ours, always encodable
+
   wire::Codec codec_;
   wire::FrameReader reader_;
   bool established_ = false;

@@ -1,0 +1,116 @@
+@0xa9b8f1f872e6cdaf;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("fw::wire::schema");
+
+using Entity = import "entity.capnp";
+
+struct Control {
+  # Root of every frame of kind control. Both ends write it; the session rules say who may send what, and when (docs/protocol.md).
+
+  union {
+    unset @0 :Void;
+    # Never valid.
+
+    hello @1 :Hello;
+    welcome @2 :Welcome;
+    ack @3 :Ack;
+    ping @4 :Ping;
+    pong @5 :Pong;
+    goodbye @6 :Goodbye;
+    slow @7 :Slow;
+    focus @8 :Focus;
+  }
+}
+
+struct Hello {
+  # First message of the agent. It does not say who the node is: the TLS certificate does.
+
+  agentVersion @0 :Text;
+
+  nodeName @1 :Text;
+  # For people; not an identity.
+
+  bootId @2 :Entity.Uuid;
+  # /proc/sys/kernel/random/boot_id
+
+  streamId @3 :Entity.Uuid;
+  # Made with the agent's spool folder. Event sequence numbers grow within it.
+
+  features @4 :UInt64;
+  # Bit set. The receiver ignores bits that it does not know.
+
+  acknowledgedSeq @5 :UInt64;
+  # Newest event frame that the agent knows to be durable at the aggregator. 0: none.
+
+  wallTimeNs @6 :Int64;
+  # ns since the Unix epoch, read together with monoNs.
+
+  monoNs @7 :UInt64;
+  # CLOCK_MONOTONIC of the node, ns.
+
+  kernelRelease @8 :Text;
+  # uname -r
+
+  cgroupMode @9 :Text;
+  # "v1", "hybrid" or "v2".
+
+  lacking @10 :List(Text);
+  # What this agent cannot see, a sentence each. At most 64.
+}
+
+struct Welcome {
+  # The aggregator's answer to Hello; from here on the agent may send data.
+
+  sessionId @0 :Entity.Uuid;
+
+  acknowledgedSeq @1 :UInt64;
+  # Newest event frame of Hello.streamId that is durable here; the agent goes on after it. 0: none.
+
+  samplePeriodMs @2 :UInt32;
+  # For containers without a symptom, ms.
+
+  hotPeriodMs @3 :UInt32;
+  # For containers with one, ms.
+
+  wallTimeNs @4 :Int64;
+  # Clock of the aggregator, ns since the Unix epoch.
+}
+
+struct Ack {
+  seq @0 :UInt64;
+  # Every event frame up to and including this one is durable.
+}
+
+struct Ping {
+  token @0 :UInt64;
+  # Given back in Pong. Grows by one per Ping of a connection.
+}
+
+struct Pong {
+  token @0 :UInt64;
+
+  wallTimeNs @1 :Int64;
+  # Clock of the answering side, ns since the Unix epoch: gives the clock offset, within half of the round trip.
+}
+
+struct Goodbye {
+  # Orderly end. The peer may connect again.
+
+  reason @0 :Text;
+}
+
+struct Slow {
+  # Aggregator to agent: send no sample frames for this long. Events are not affected.
+
+  pauseMs @0 :UInt32;
+}
+
+struct Focus {
+  # Aggregator to agent: these cgroups have a symptom, sample them at Welcome.hotPeriodMs for a while.
+
+  cgroupIds @0 :List(UInt64);
+  # At most 20000.
+
+  durationMs @1 :UInt32;
+}
