@@ -2,6 +2,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ struct SampleContext {
   std::span<SampledEntity> due;      // ascending by id
   std::uint64_t mono_ns = 0;
   kernel::BpfSensors* bpf = nullptr; // nullptr when no program could be loaded
+  std::uint64_t unreadable = 0;      // files with errors or unexpected content in this tick, counted by the collectors
 };
 
 // Takes what a collector found. Values of one metric must arrive with ascending entity ids.
@@ -52,7 +54,8 @@ class SampleSink {
   virtual ~SampleSink() = default;
   virtual void put(std::size_t metric, std::uint32_t entity_id, std::int64_t value) = 0;   // index in info().metrics
   virtual void limit(std::uint32_t entity_id, std::string_view resource, std::int64_t value) = 0;  // -1: no limit
-  virtual void oom_kills(std::uint32_t entity_id, std::uint64_t total, std::uint64_t limit_hits) = 0;
+  // The cgroup's own counters: OOM kills of its processes, and OOM situations because of its limit (absent on v1).
+  virtual void oom_kills(std::uint32_t entity_id, std::uint64_t kills_total, std::optional<std::uint64_t> oom_total) = 0;
 };
 
 // Threading: one thread. Blocking: reads kernel files (short). Errors: an entity that is gone or a file that this kernel

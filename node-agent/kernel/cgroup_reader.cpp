@@ -56,6 +56,8 @@ const std::string& root_of(const CgroupLayout& layout, Hierarchy hierarchy) {
   return none;
 }
 
+constexpr int kMissesUntilAbsent = 3;
+
 constexpr std::size_t index_of(CgroupFile file) noexcept { return static_cast<std::size_t>(file); }
 
 }  // namespace
@@ -76,7 +78,8 @@ CgroupReader::CgroupReader(const CgroupLayout& layout, std::string path, FdBudge
 
 CgroupReader::CgroupReader(CgroupReader&& other) noexcept
     : layout_(other.layout_), budget_(std::exchange(other.budget_, nullptr)), path_(std::move(other.path_)), id_(other.id_),
-      folder_(std::move(other.folder_)), files_(std::move(other.files_)), states_(other.states_) {}
+      folder_(std::move(other.folder_)), files_(std::move(other.files_)), states_(other.states_),
+      misses_(other.misses_) {}
 
 CgroupReader::~CgroupReader() {
   if (budget_ == nullptr) return;
@@ -112,7 +115,8 @@ Result<std::string_view> CgroupReader::read(CgroupFile file, std::span<char> buf
     if (!opened) {
       if (opened.error().code == Errc::gone && removed()) return Error{Errc::gone, path_};
       if (opened.error().code == Errc::permission) return opened.error();
-      state = State::absent;
+      // A runtime makes the folders of one container in several hierarchies one after the other.
+      if (++misses_[index_of(file)] >= kMissesUntilAbsent) state = State::absent;
       return Error{Errc::unsupported, opened.error().context};
     }
     fd = opened->get();

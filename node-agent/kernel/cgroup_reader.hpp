@@ -38,8 +38,8 @@ class CgroupReader {
   CgroupReader& operator=(CgroupReader&&) = delete;
   ~CgroupReader();
 
-  // The file's text in buffer. Errc::unsupported: this hierarchy, kernel or cgroup has no such file (remembered, not tried
-  // again); Errc::gone: the cgroup was removed.
+  // The file's text in buffer. Errc::unsupported: this hierarchy, kernel or cgroup has no such file (remembered
+  // after three tries); Errc::gone: the cgroup was removed.
   Result<std::string_view> read(CgroupFile file, std::span<char> buffer);
 
   // cgroup.procs, at most max_bytes of it.
@@ -63,6 +63,7 @@ class CgroupReader {
   UniqueFd folder_;
   std::array<UniqueFd, static_cast<std::size_t>(CgroupFile::count_)> files_;
   std::array<State, static_cast<std::size_t>(CgroupFile::count_)> states_{};
+  std::array<std::uint8_t, static_cast<std::size_t>(CgroupFile::count_)> misses_{};
 };
 
 }  // namespace fw::kernel

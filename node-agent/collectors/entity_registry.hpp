@@ -1,0 +1,92 @@
+// The cgroups of this node that signals are about, and their dictionary.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "node-agent/kernel/cgroup_reader.hpp"
+#include "protocol/wire/messages.hpp"
+
+namespace fw::collectors {
+
+// Identity: (cgroup id, one life). A cgroup that is made again under the same path has another inode and is another entity.
+struct Entity {
+  wire::EntityEntry entry;
+  std::optional<kernel::CgroupReader> reader;   // absent for the node, for pods, and when the cgroup was gone before it was opened
+  std::uint64_t hot_until_ns = 0;
+  std::uint64_t removed_ns = 0;                 // 0: alive. Kept for a while so that late events still find their entity
+};
+
+// What changed since the last call of take_changes().
+struct DictionaryChanges {
+  std::vector<wire::EntityEntry> entries;       // new
+  std::vector<std::uint32_t> removed;
+};
+
+// Which folders are entities: containers, pods above them, and every service or plain cgroup that holds processes or has a
+// memory limit. Pods have an entry, but no samples: their containers have.
+//
+// Threading: one thread. Blocking: scan() reads the cgroup folders. Limits: max_entities, refused ones are counted.
+class EntityRegistry {
+ public:
+  EntityRegistry(const kernel::CgroupLayout& layout, std::string node_name, std::size_t max_entities, std::size_t max_open_files);
+
+  // Walks the memory hierarchy: new entities appear, those whose folder is gone are removed.
+  void scan(std::uint64_t mono_ns);
+  // A folder was made: it is looked at by the next check_candidates() calls, until it holds processes.
+  void note_folder(std::uint64_t cgroup_id, std::string path);
+  void check_candidates(std::uint64_t mono_ns);
+  bool has_candidates() const noexcept { return !candidates_.empty(); }
+
+  // The entity of an event; made when its folder is known or path is given. The root and what cannot be found is the node.
+  // References stay valid until the next scan() or mark_removed().
+  Entity& of_event(std::uint64_t cgroup_id, std::string_view path, std::uint64_t mono_ns);
+  Entity* find(std::uint32_t id);
+  Entity* find_path(std::string_view path);
+  void mark_removed(std::uint32_t id, std::uint64_t mono_ns);
+
+  // "" when not known; looks at the folders again, at most every 200 ms, for one it does not know.
+  std::string path_of(std::uint64_t cgroup_id, std::uint64_t mono_ns);
+  bool known(std::uint64_t cgroup_id) const { return paths_.contains(cgroup_id); }
+
+  DictionaryChanges take_changes();
+  // The entry and those above it, parents first.
+  void append_with_parents(std::uint32_t id, std::vector<wire::EntityEntry>& out) const;
+
+  std::map<std::uint32_t, Entity>& entities() noexcept { return entities_; }   // ascending ids
+  const std::map<std::uint32_t, Entity>& entities() const noexcept { return entities_; }
+  std::uint32_t node_id() const noexcept { return node_id_; }
+  std::uint64_t root_cgroup_id() const noexcept { return root_cgroup_id_; }
+  const kernel::FdBudget& budget() const noexcept { return budget_; }
+  std::size_t alive() const noexcept { return alive_; }
+  std::uint64_t refused_total() const noexcept { return refused_total_; }
+
+ private:
+  void walk(int folder, const std::string& path, std::unordered_map<std::uint64_t, std::string>& found) const;
+  bool holds_something(kernel::CgroupReader& reader) const;
+  Entity* add_if_worthy(std::uint64_t cgroup_id, const std::string& path);
+  Entity* add(std::uint64_t cgroup_id, const std::string& path, std::optional<kernel::CgroupReader> reader);
+  std::uint32_t pod_entity(std::string_view pod_path);
+
+  const kernel::CgroupLayout& layout_;
+  std::size_t max_entities_;
+  kernel::FdBudget budget_;
+  std::map<std::uint32_t, Entity> entities_;
+  std::unordered_map<std::uint64_t, std::uint32_t> by_cgroup_;       // cgroup id -> entity, also removed ones that are kept
+  std::unordered_map<std::uint64_t, std::string> paths_;             // every folder seen by the last scan or made since
+  std::unordered_set<std::uint64_t> candidates_;
+  DictionaryChanges changes_;
+  std::uint32_t node_id_ = 0;
+  std::uint32_t next_id_ = 1;
+  std::uint64_t root_cgroup_id_ = 0;
+  std::uint64_t last_search_ns_ = 0;
+  std::size_t alive_ = 0;
+  std::uint64_t refused_total_ = 0;
+};
+
+}  // namespace fw::collectors
