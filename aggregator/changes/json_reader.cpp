@@ -141,12 +141,13 @@ const json::value* ObjectReader::find(std::string_view name) {
   return it == object_->end() || it->value().is_null() ? nullptr : &it->value();
 }
 
-std::string ObjectReader::checked(std::string_view name, std::string_view value, std::size_t limit) {
+std::string ObjectReader::checked(std::string_view name, std::string_view value, std::size_t limit, std::string_view allowed_controls) {
+  const auto refused = [&](char c) { return is_control(c) && allowed_controls.find(c) == std::string_view::npos; };
   if (value.size() > limit) {
     report(name, "longer than " + std::to_string(limit) + " bytes");
   } else if (!valid_utf8(value)) {
     report(name, "not valid UTF-8");
-  } else if (std::any_of(value.begin(), value.end(), is_control)) {
+  } else if (std::any_of(value.begin(), value.end(), refused)) {
     report(name, "holds a control character");
   } else {
     return std::string(value);
@@ -166,6 +167,16 @@ std::string ObjectReader::required_text(std::string_view name, std::size_t limit
   std::string value = text(name, limit);
   if (value.empty()) report(name, "missing or empty");
   return value;
+}
+
+std::string ObjectReader::required_prose(std::string_view name, std::size_t limit) {
+  const auto* value = find(name);
+  const auto* string = value == nullptr ? nullptr : value->if_string();
+  if (string == nullptr || string->empty()) {
+    report(name, value == nullptr || string != nullptr ? "missing or empty" : "must be text");
+    return "";
+  }
+  return checked(name, *string, limit, "\n\r\t");
 }
 
 std::string ObjectReader::free_text(std::string_view name, std::size_t limit) {

@@ -1,4 +1,4 @@
-// Reads JSON of a webhook into bounded, checked text. Inside aggregator/changes only.
+// Reads JSON from outside into bounded, checked text. For aggregator/changes and the bodies of aggregator/api.
 #pragma once
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -60,6 +60,7 @@ class ObjectReader {
   // Identities: valid UTF-8, no control characters, at most `limit` bytes, else reported.
   std::string text(std::string_view name, std::size_t limit = kMaxNameBytes);
   std::string required_text(std::string_view name, std::size_t limit = kMaxNameBytes);
+  std::string required_prose(std::string_view name, std::size_t limit);   // as required_text, with line ends and tabs
   // Text for people, from a source that we do not control: control characters become blanks, too long is cut.
   std::string free_text(std::string_view name, std::size_t limit = kMaxTitleBytes);
   std::string url(std::string_view name);                  // "" unless http or https
@@ -76,7 +77,7 @@ class ObjectReader {
 
  private:
   std::string path_of(std::string_view name) const;
-  std::string checked(std::string_view name, std::string_view value, std::size_t limit);
+  std::string checked(std::string_view name, std::string_view value, std::size_t limit, std::string_view allowed_controls = "");
 
   const boost::json::object* object_ = nullptr;
   std::string path_;

@@ -1,0 +1,215 @@
+#include "aggregator/api/people_api.hpp"
+
+#include <charconv>
+#include <string>
+
+#include "aggregator/api/render.hpp"
+#include "aggregator/changes/json_reader.hpp"
+#include "aggregator/changes/rfc3339.hpp"
+#include "common/version.hpp"
+
+namespace fw::api {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t kMaxItems = 1'000;   // of one list
+constexpr std::size_t kMaxNoteBytes = 4_KiB;
+
+using Query = std::vector<std::pair<std::string, std::string>>;
+
+Response ok(std::string body) {
+  Response response;
+  response.body = std::move(body);
+  return response;
+}
+
+template <class T>
+std::optional<T> parse_number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+Result<std::int64_t> incident_number(std::string_view id) {
+  constexpr std::string_view kPrefix = "INC-";
+  if (id.starts_with(kPrefix)) {
+    if (const auto number = parse_number<std::int64_t>(id.substr(kPrefix.size())); number && *number > 0) return *number;
+  }
+  return Error(Errc::not_found, "no such incident; ids look like INC-7");
+}
+
+Result<std::size_t> limit_of(const std::string& value) {
+  const auto number = parse_number<std::size_t>(value);
+  if (number && *number >= 1 && *number <= kMaxItems) return *number;
+  return Error(Errc::invalid_argument, "limit: must be a number from 1 to " + std::to_string(kMaxItems));
+}
+
+Result<ChangeFilter> change_filter(const std::string& query) {
+  const auto parameters = parse_query(query, {"limit", "since"});
+  if (parameters.has_error()) return parameters.error();
+  ChangeFilter filter;
+  for (const auto& [name, value] : *parameters) {
+    if (name == "limit") {
+      const auto limit = limit_of(value);
+      if (limit.has_error()) return limit.error();
+      filter.limit = *limit;
+    } else {
+      const auto since = changes::parse_rfc3339(value);
+      if (since.has_error()) return Error(Errc::invalid_argument, "since: not an RFC 3339 time such as 2026-11-24T02:47:03Z");
+      filter.since_ns = *since;
+    }
+  }
+  return filter;
+}
+
+Result<IncidentFilter> incident_filter(const std::string& query) {
+  const auto parameters = parse_query(query, {"all", "limit"});
+  if (parameters.has_error()) return parameters.error();
+  IncidentFilter filter;
+  for (const auto& [name, value] : *parameters) {
+    if (name == "limit") {
+      const auto limit = limit_of(value);
+      if (limit.has_error()) return limit.error();
+      filter.limit = *limit;
+    } else if (value == "true" || value == "false") {
+      filter.include_closed = value == "true";
+    } else {
+      return Error(Errc::invalid_argument, "all: must be true or false");
+    }
+  }
+  return filter;
+}
+
+// Decodes the body of a POST: an object with at most the fields that `take` asks for. An empty body is an empty object.
+template <class Take>
+Result<void> decode(const Request& request, Take take) {
+  if (!request.body.empty() && request.media_type() != "application/json") {
+    return Error(Errc::unsupported, "Content-Type: must be application/json");
+  }
+  const auto document = changes::JsonDocument::parse(request.body.empty() ? "{}" : request.body);
+  if (document.has_error()) return document.error();
+  changes::Problems problems;
+  changes::ObjectReader body(&document->root(), "", problems);
+  if (!body.present()) body.report("body", "must be an object");
+  take(body);
+  body.reject_unknown();
+  if (problems.any()) return problems.first();
+  return {};
+}
+
+Response incident_answer(const Result<IncidentView>& incident) {
+  return incident.has_error() ? problem(incident.error()) : ok(render_incident(*incident));
+}
+
+// One method per route. `id` is the incident of the path.
+class PeopleApi {
+ public:
+  explicit PeopleApi(Backend& backend) : backend_(backend) {}
+
+  asio::awaitable<Response> status(const Request& request, std::string) {
+    if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
+    co_return ok(render_status(kVersion, request.person(), backend_.readiness()));
+  }
+
+  asio::awaitable<Response> nodes(const Request& request, std::string) {
+    if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
+    const auto nodes = co_await backend_.nodes();
+    co_return nodes.has_error() ? problem(nodes.error()) : ok(render_nodes(*nodes));
+  }
+
+  asio::awaitable<Response> changes(const Request& request, std::string) {
+    const auto filter = change_filter(request.query);
+    if (filter.has_error()) co_return problem(filter.error());
+    const auto list = co_await backend_.changes(*filter);
+    co_return list.has_error() ? problem(list.error()) : ok(render_changes(*list));
+  }
+
+  asio::awaitable<Response> incidents(const Request& request, std::string) {
+    const auto filter = incident_filter(request.query);
+    if (filter.has_error()) co_return problem(filter.error());
+    const auto list = co_await backend_.incidents(*filter);
+    co_return list.has_error() ? problem(list.error()) : ok(render_incidents(*list));
+  }
+
+  asio::awaitable<Response> incident(const Request&, std::string id) {
+    const auto number = incident_number(id);
+    if (number.has_error()) co_return problem(number.error());
+    co_return incident_answer(co_await backend_.incident(*number));
+  }
+
+  asio::awaitable<Response> explain(const Request&, std::string id) {
+    const auto number = incident_number(id);
+    if (number.has_error()) co_return problem(number.error());
+    const auto findings = co_await backend_.explanation(*number);
+    if (findings.has_error()) co_return problem(findings.error());
+    auto body = render_explanation(id, *findings);
+    co_return body.has_error() ? problem(500, body.error().message()) : ok(std::move(*body));
+  }
+
+  asio::awaitable<Response> case_file(const Request&, std::string id) {
+    const auto number = incident_number(id);
+    if (number.has_error()) co_return problem(number.error());
+    auto bytes = co_await backend_.case_file(*number);
+    if (bytes.has_error()) co_return problem(bytes.error());
+    Response response = ok(std::move(*bytes));
+    response.content_type = "application/vnd.sqlite3";
+    response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + id + ".sqlite3\"");
+    co_return response;
+  }
+
+  asio::awaitable<Response> take(const Request& request, std::string id) {
+    const auto number = incident_number(id);
+    if (number.has_error()) co_return problem(number.error());
+    if (const auto body = decode(request, [](changes::ObjectReader&) {}); body.has_error()) co_return problem(body.error());
+    co_return incident_answer(co_await backend_.take(*number, request.person()));
+  }
+
+  asio::awaitable<Response> note(const Request& request, std::string id) {
+    const auto number = incident_number(id);
+    if (number.has_error()) co_return problem(number.error());
+    std::string text;
+    const auto body = decode(request, [&text](changes::ObjectReader& reader) { text = reader.required_prose("text", kMaxNoteBytes); });
+    if (body.has_error()) co_return problem(body.error());
+    co_return incident_answer(co_await backend_.add_note(*number, request.person(), std::move(text)));
+  }
+
+  asio::awaitable<Response> close(const Request& request, std::string id) {
+    const auto number = incident_number(id);
+    if (number.has_error()) co_return problem(number.error());
+    std::string reason;
+    std::string cause;
+    const auto body = decode(request, [&](changes::ObjectReader& reader) {
+      reason = reader.required_prose("reason", kMaxNoteBytes);
+      cause = reader.text("cause");
+    });
+    if (body.has_error()) co_return problem(body.error());
+    co_return incident_answer(co_await backend_.close(*number, request.person(), std::move(reason), std::move(cause)));
+  }
+
+ private:
+  Backend& backend_;
+};
+
+}  // namespace
+
+void add_people_routes(Router& router, Backend& backend, std::size_t max_body_bytes) {
+  const auto api = std::make_shared<PeopleApi>(backend);
+  using Call = asio::awaitable<Response> (PeopleApi::*)(const Request&, std::string);
+  const auto add = [&](Method method, std::string_view pattern, Call call) {
+    router.add({method, pattern, Access::person, max_body_bytes,
+                [api, call](const Request& request, std::string id) { return (api.get()->*call)(request, std::move(id)); }});
+  };
+  add(Method::get, "/api/v1/status", &PeopleApi::status);
+  add(Method::get, "/api/v1/nodes", &PeopleApi::nodes);
+  add(Method::get, "/api/v1/changes", &PeopleApi::changes);
+  add(Method::get, "/api/v1/incidents", &PeopleApi::incidents);
+  add(Method::get, "/api/v1/incidents/{id}", &PeopleApi::incident);
+  add(Method::get, "/api/v1/incidents/{id}/explain", &PeopleApi::explain);
+  add(Method::get, "/api/v1/incidents/{id}/case", &PeopleApi::case_file);
+  add(Method::post, "/api/v1/incidents/{id}/take", &PeopleApi::take);
+  add(Method::post, "/api/v1/incidents/{id}/notes", &PeopleApi::note);
+  add(Method::post, "/api/v1/incidents/{id}/close", &PeopleApi::close);
+}
+
+}  // namespace fw::api
