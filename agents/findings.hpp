@@ -57,6 +57,7 @@ struct Findings {
   std::vector<Fact> facts;                // the facts that hypotheses cite, in time order
   std::vector<std::string> next_evidence; // what would tell the top hypotheses apart
   std::vector<Step> steps;
+  std::string incident;                   // "INC-7"
 
   // The cause that may be shown as such: the best hypothesis unless "unknown" holds more.
   const Hypothesis* cause() const noexcept {

@@ -245,6 +245,10 @@ create view subject_use as        -- memory that cannot be given back: anonymous
                         union all select 'memory_current_bytes', 3) m
     where exists (select 1 from subject_series x where x.metric = m.metric) order by rank limit 1);
 
+create view use_before as         -- the most that was in use before the onset and before the limit changed; one row, null when not known
+  select max(u.value) as peak_bytes from subject_use u, onset o, limit_changed_at c
+  where u.t_ns < min(o.t_ns, coalesce(c.t_ns, o.t_ns));
+
 create view growers as            -- other containers of the subject's node: memory now against a quarter of an hour before the onset
   select e.entity_id, e.name, max(s.value) as after_bytes,
          (select x.value from series x, onset o where x.entity_id = e.entity_id and x.metric = s.metric
