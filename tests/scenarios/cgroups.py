@@ -8,6 +8,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import threading
 import time
 
 ROOT = pathlib.Path("/sys/fs/cgroup")
@@ -45,10 +46,15 @@ def _roots():
     return roots
 
 
-def wait_until(done, seconds, what, pause=0.02):
+stopping = threading.Event()   # set on Ctrl-C: whoever waits in another thread gives up and cleans up
+
+
+def wait_until(done, seconds, what, pause=0.02, also_when_stopping=False):
     """Polls done() until it gives something true; the error names what was waited for."""
     deadline = time.monotonic() + seconds
     while True:
+        if stopping.is_set() and not also_when_stopping:
+            raise KeyboardInterrupt
         value = done()
         if value:
             return value
@@ -120,8 +126,8 @@ class Cgroup:
                 _rmdir_upwards(folder)
             return not any(folder.exists() for folder in self.folders)
 
-        wait_until(emptied, seconds, f"processes of {self.path} end")
-        wait_until(removed, seconds, f"cgroup {self.path} goes")
+        wait_until(emptied, seconds, f"processes of {self.path} end", also_when_stopping=True)
+        wait_until(removed, seconds, f"cgroup {self.path} goes", also_when_stopping=True)
 
 
 def _rmdir_upwards(folder):

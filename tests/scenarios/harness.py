@@ -133,6 +133,12 @@ class Fleet:
             return any(node["connected"] for node in self.json("nodes")["items"])
         wait_until(connected, seconds, "the agent connects", pause=0.1)
 
+    def server_ca(self):
+        return self.config / "authority/node-ca.crt"
+
+    def person_certificate(self):
+        return self.config / f"people/{self.person}.crt", self.config / f"people/{self.person}.key"
+
     def _ready(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['plain']}/readyz", timeout=5) as answer:
@@ -188,7 +194,7 @@ class Fleet:
     # ---- changes -----------------------------------------------------------------------------------------------------
 
     def post(self, path, body, headers):
-        context = ssl.create_default_context(cafile=self.config / "server-ca.pem")
+        context = ssl.create_default_context(cafile=self.server_ca())
         connection = http.client.HTTPSConnection("127.0.0.1", self.ports["people"], context=context, timeout=10)
         try:
             connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
@@ -204,13 +210,13 @@ class Fleet:
         body = json.dumps(deploy.github()).encode()
         return self.post("/webhooks/github", body, {
             "X-GitHub-Event": "deployment", "X-GitHub-Delivery": str(uuid.uuid4()),
-            "X-Hub-Signature-256": signature(self.config / "github-webhook.secret", body)})
+            "X-Hub-Signature-256": signature(self.config / "aggregator/github-webhook.secret", body)})
 
     def post_cloudevent(self, deploy):
         body = json.dumps(deploy.cloudevent()).encode()
         return self.post("/webhooks/cloudevents", body, {
             "Content-Type": "application/cloudevents+json",
-            "X-Fleetwright-Signature-256": signature(self.config / "cloudevents-webhook.secret", body)})
+            "X-Fleetwright-Signature-256": signature(self.config / "aggregator/cloudevents-webhook.secret", body)})
 
     def change_ids(self, deploy):
         """Ids of the rows that this deploy made, whoever told of it."""
