@@ -65,7 +65,8 @@ class Backend {
                                                              std::string confirmed_cause) = 0;
 
   enum class Stored { created, updated, duplicate };
-  // Durable when it returns. delivery_id de-duplicates redelivery per source ("" when the source has none).
+  // Durable when it returns. delivery_id de-duplicates redelivery per source ("" when the source has none). A row of the same
+  // (source, source_key) is updated by changes::merge (aggregator/changes/received.hpp), which keeps the id of the first delivery.
   virtual boost::asio::awaitable<Result<Stored>> store_change(changes::Change change, std::string delivery_id) = 0;
 
   struct Check { std::string name; bool ok = false; std::string detail; };
