@@ -22,13 +22,14 @@ struct Hello {
   std::string node_name;              // an attribute for people
   Uuid boot_id;                       // /proc/sys/kernel/random/boot_id
   Uuid stream_id;                     // made with the spool folder; a new folder is a new stream
-  std::uint64_t features = 0;         // bit set, see kFeature*; unknown bits are ignored
+  std::uint64_t features = 0;         // bit set; none has a meaning yet, unknown bits are ignored
   std::uint64_t acknowledged_seq = 0; // newest event frame that the agent knows to be durable
   std::int64_t wall_time_ns = 0;      // the two clocks, read together
   std::uint64_t mono_ns = 0;
   std::string kernel_release;         // uname -r
   std::string cgroup_mode;            // "v1", "hybrid", "v2"
   std::vector<std::string> lacking;   // what this agent cannot see, in words ("BPF: permission denied")
+  friend bool operator==(const Hello&, const Hello&) = default;
 };
 
 // Aggregator -> agent, the answer to Hello.
@@ -38,16 +39,44 @@ struct Welcome {
   std::uint32_t sample_period_ms = 10'000; // containers without a symptom
   std::uint32_t hot_period_ms = 1'000;     // containers with one
   std::int64_t wall_time_ns = 0;           // the aggregator's clock, for the offset estimate
+  friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
-struct Ack { std::uint64_t seq = 0; };     // every event frame up to and including seq is durable
-struct Ping { std::uint64_t token = 0; };
-struct Pong { std::uint64_t token = 0; std::int64_t wall_time_ns = 0; };
-struct Goodbye { std::string reason; };    // orderly end; the peer may connect again
+// Every event frame up to and including seq is durable.
+struct Ack {
+  std::uint64_t seq = 0;
+  friend bool operator==(const Ack&, const Ack&) = default;
+};
+
+struct Ping {
+  std::uint64_t token = 0;
+  friend bool operator==(const Ping&, const Ping&) = default;
+};
+
+struct Pong {
+  std::uint64_t token = 0;
+  std::int64_t wall_time_ns = 0;
+  friend bool operator==(const Pong&, const Pong&) = default;
+};
+
+// Orderly end; the peer may connect again.
+struct Goodbye {
+  std::string reason;
+  friend bool operator==(const Goodbye&, const Goodbye&) = default;
+};
+
 // Back-pressure: send no sample frames for this long. Events are not affected (they wait for Ack anyway).
-struct Slow { std::uint32_t pause_ms = 0; };
+struct Slow {
+  std::uint32_t pause_ms = 0;
+  friend bool operator==(const Slow&, const Slow&) = default;
+};
+
 // Aggregator -> agent: these entities have a symptom, sample them each hot_period_ms until the time given is over.
-struct Focus { std::vector<std::uint64_t> cgroup_ids; std::uint32_t duration_ms = 0; };
+struct Focus {
+  std::vector<std::uint64_t> cgroup_ids;
+  std::uint32_t duration_ms = 0;
+  friend bool operator==(const Focus&, const Focus&) = default;
+};
 
 // ---- dictionary ---------------------------------------------------------------------------------------------------
 
@@ -66,6 +95,7 @@ struct EntityEntry {
   std::string container_id;         // 64 hex digits, or ""
   std::string pod_uid;              // dashes restored, or ""
   std::string qos_class;            // "guaranteed", "burstable", "besteffort", or ""
+  friend bool operator==(const EntityEntry&, const EntityEntry&) = default;
 };
 
 enum class MetricKind : std::uint8_t { unknown = 0, gauge, counter };
@@ -76,6 +106,7 @@ struct MetricEntry {
   std::string name;                 // "memory_current_bytes"
   std::string unit;                 // "bytes", "us", "1"
   MetricKind kind = MetricKind::unknown;
+  friend bool operator==(const MetricEntry&, const MetricEntry&) = default;
 };
 
 // ---- samples ------------------------------------------------------------------------------------------------------
@@ -85,6 +116,7 @@ struct SampleColumn {
   std::uint32_t metric_id = 0;
   std::vector<std::uint32_t> entity_ids;
   std::vector<std::int64_t> values;
+  friend bool operator==(const SampleColumn&, const SampleColumn&) = default;
 };
 
 // One tick. Not acknowledged: on a broken connection at most the live window is lost, and counted. Values are absolute here;
@@ -99,6 +131,7 @@ struct Samples {
   // true: a block that can be read alone (spool). entities and metrics hold every entry that columns refer to, and ids mean nothing
   // outside of the block. false: ids are those of the connection, entities and metrics hold what is new or changed on it.
   bool self_contained = false;
+  friend bool operator==(const Samples&, const Samples&) = default;
 };
 
 // ---- events -------------------------------------------------------------------------------------------------------
@@ -115,6 +148,7 @@ struct ProcessInfo {
   std::optional<std::int64_t> rss_bytes;
   std::optional<std::uint64_t> age_ns;        // since its start
   std::optional<bool> container_main;         // true: its parent lives outside the cgroup
+  friend bool operator==(const ProcessInfo&, const ProcessInfo&) = default;
 };
 
 struct OomKill {
@@ -129,6 +163,7 @@ struct OomKill {
   std::string invoker_comm;
   std::uint32_t kills_total = 1;               // > 1 only from counters: so many since the last reading
   std::vector<ProcessInfo> top_processes;      // of the cgroup, largest rss first, as read just after the kill
+  friend bool operator==(const OomKill&, const OomKill&) = default;
 };
 
 struct ProcessExit {
@@ -136,6 +171,7 @@ struct ProcessExit {
   std::int32_t exit_code = 0;       // 0..255, when signal is 0
   std::int32_t signal = 0;          // the signal that ended it
   bool oom_victim = false;          // marked by the OOM killer
+  friend bool operator==(const ProcessExit&, const ProcessExit&) = default;
 };
 
 struct ProcessSignal {              // only SIGKILL, SIGTERM, SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE to a process
@@ -145,6 +181,7 @@ struct ProcessSignal {              // only SIGKILL, SIGTERM, SIGABRT, SIGSEGV, 
   ProcessInfo sender;               // the task that was running; only pid, parent_pid and comm are set
   std::uint32_t sender_uid = 0;
   std::uint64_t sender_cgroup_id = 0;
+  friend bool operator==(const ProcessSignal&, const ProcessSignal&) = default;
 };
 
 // A control file's value was another one than at the last reading. -1: no limit ("max").
@@ -152,15 +189,21 @@ struct LimitChanged {
   std::string resource;             // "memory.max", "memory.high", "cpu.max" (cgroup v2 names on every hierarchy)
   std::int64_t before = 0;
   std::int64_t after = 0;
+  friend bool operator==(const LimitChanged&, const LimitChanged&) = default;
 };
 
 // The agent itself lost something: counted, per source, since the last such event.
-struct Lost { std::string source; std::uint64_t count = 0; };
+struct Lost {
+  std::string source;
+  std::uint64_t count = 0;
+  friend bool operator==(const Lost&, const Lost&) = default;
+};
 
 struct Event {
-  std::uint32_t entity_id = 0;      // in Events::entities of the same frame
+  std::uint32_t entity_id = 0;      // in Events::entities of the same frame; 0 for Lost, which is about the agent itself
   std::int64_t time_ns = 0;
   std::variant<std::monostate, OomKill, ProcessExit, ProcessSignal, LimitChanged, Lost> body;
+  friend bool operator==(const Event&, const Event&) = default;
 };
 
 // Acknowledged when durable. Self-contained: entities holds every entry that events refer to, and their parents.
@@ -168,6 +211,7 @@ struct Events {
   std::uint64_t seq = 0;            // grows within the stream; gaps are allowed, reuse is not
   std::vector<EntityEntry> entities;
   std::vector<Event> events;
+  friend bool operator==(const Events&, const Events&) = default;
 };
 
 using Message = std::variant<Hello, Welcome, Ack, Ping, Pong, Goodbye, Slow, Focus, Samples, Events>;
