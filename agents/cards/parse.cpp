@@ -100,7 +100,7 @@ EvidenceRule read_rule(Reader& reader, const YAML::Node& node) {
   rule.sql = reader.text(node, "sql");
   rule.missing = reader.text(node, "missing", false);
   rule.if_true = reader.strength(node, "if_true").value_or(0);
-  rule.if_false = -reader.strength(node, "if_false").value_or(0);
+  rule.if_false = 0 - reader.strength(node, "if_false").value_or(0);
   if (rule.if_true == 0 && rule.if_false == 0) reader.problem(node, "evidence '" + rule.name + "' has neither if_true nor if_false");
   if (const YAML::Node fact = node["kernel_fact"]) {
     if (!YAML::convert<bool>::decode(fact, rule.kernel_fact)) reader.problem(fact, "'kernel_fact' must be true or false");

@@ -80,12 +80,20 @@ std::vector<Sample> samples_of(const SeriesRow& row) {
   return out;
 }
 
+double mean_deviation(std::span<const Sample> samples, double from) {
+  double sum = 0;
+  for (const auto& s : samples) sum += std::abs(s.value - from);
+  return sum / static_cast<double>(samples.size());
+}
+
+// Of all splits that are a step, the one whose two sides are the most level: medians alone do not tell where it is.
 std::optional<AnomalyRow> find_step(std::span<const Sample> samples, Sign sign) {
   std::optional<AnomalyRow> best;
+  double best_deviation = 0;
   for (std::size_t k = kMinSegment; k + kMinSegment <= samples.size(); ++k) {
     const std::size_t from = k > kWindow ? k - kWindow : 0;
-    const Summary before = summarize(samples.subspan(from, k - from));
-    const Summary after = summarize(samples.subspan(k, std::min(kWindow, samples.size() - k)));
+    const auto left = samples.subspan(from, k - from), right = samples.subspan(k, std::min(kWindow, samples.size() - k));
+    const Summary before = summarize(left), after = summarize(right);
     const bool up = after.median > before.median;
     if (!up && sign == Sign::up) continue;
     const double larger = std::max(std::abs(before.median), std::abs(after.median));
@@ -93,7 +101,10 @@ std::optional<AnomalyRow> find_step(std::span<const Sample> samples, Sign sign) 
     if (larger <= 0 || larger < kMinStepRatio * smaller) continue;
     const double spread = std::max({before.iqr, after.iqr, 0.01 * larger});
     const double score = std::abs(after.median - before.median) / spread;
-    if (score < kMinStepScore || (best && score <= best->score)) continue;
+    if (score < kMinStepScore) continue;
+    const double deviation = mean_deviation(left, before.median) + mean_deviation(right, after.median);
+    if (best && deviation >= best_deviation) continue;
+    best_deviation = deviation;
     const double ratio = after.median / (before.median == 0 ? larger / 100 : before.median);
     best = AnomalyRow{0, {}, up ? "step_up" : "step_down", samples[k].t_ns, ratio, score};
   }
@@ -110,6 +121,12 @@ double slope_per_second(std::span<const Sample> samples) {   // Theil-Sen: the m
   const auto middle = slopes.begin() + static_cast<std::ptrdiff_t>(slopes.size() / 2);
   std::nth_element(slopes.begin(), middle, slopes.end());
   return *middle;
+}
+
+// Most series do nothing; they cost one pass.
+bool may_move(std::span<const Sample> samples) {
+  const auto [low, high] = std::minmax_element(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.value < b.value; });
+  return samples.size() >= 2 * kMinSegment && high->value - low->value > (kMinStepRatio - 1) * std::abs(low->value);
 }
 
 // Growth that goes on until the end of the life. What rises and then stays level is a step or a warm-up, not a trend.
@@ -163,6 +180,7 @@ std::vector<AnomalyRow> find_anomalies(const IncidentFacts& facts) {
     if (lives.size() > kMaxLives) lives.erase(lives.begin() + 1, lives.end() - (kMaxLives - 1));
     for (const auto life : lives) {
       const std::vector<Sample> samples = thin(life);
+      if (!may_move(samples)) continue;
       auto add = [&](std::optional<AnomalyRow> found) {
         if (!found) return;
         found->entity_id = row.entity_id;

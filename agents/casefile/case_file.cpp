@@ -13,6 +13,7 @@ constexpr std::size_t kMaxFileBytes = 256U << 20U;
 constexpr std::size_t kMaxResultBytes = 16U << 20U;
 constexpr std::int64_t kMaxQueryMemoryBytes = 256LL << 20U;   // growth of SQLite's memory while one query runs
 constexpr int kStepsPerCheck = 1'000;
+constexpr std::int64_t kMaxLoadSteps = 200'000'000;
 
 // Only reading this file's tables, and only functions whose answer depends on their arguments.
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
@@ -121,8 +122,37 @@ CaseFile& CaseFile::operator=(CaseFile&&) noexcept = default;
 
 namespace {
 
+// Views that nearly every rule asks, in the order in which they build on each other.
+constexpr std::string_view kKept[] = {"subject",        "lineage",        "subject_events", "onset",       "subject_kills",    "main_ends",
+                                      "limit_owners",   "limit_readings", "limit_at_onset", "limit_before", "limit_changed_at", "subject_series",
+                                      "subject_use",    "use_before",     "growers"};
+
+// Answers each of them once, into temporary tables of the same name: nested views would be worked out again for every rule. The
+// file itself keeps its views, so any other tool can ask the same. subject_series stays a view; its rows are many.
+Result<void> keep_views(sqlite3* db) {
+  if (auto r = sqlite::exec(db, "pragma temp_store = memory"); !r) return r;
+  for (const auto name : kKept) {
+    auto query = sqlite::Statement::prepare(db, "select sql from sqlite_schema where type = 'view' and name = ?");
+    if (!query) return query.error();
+    query->bind(name);
+    if (sqlite3_step(query->get()) != SQLITE_ROW) return Error{Errc::malformed, "view " + std::string{name} + " is missing"};
+    const SqlValue sql = value_of(query->get(), 0);
+    const std::string& text = std::get<std::string>(sql);
+    const std::string body = text.substr(text.find(" as") + 3);
+    const std::string what = name == "subject_series" ? "create temp view " : "create temp table ";
+    if (auto r = sqlite::exec(db, what + std::string{name} + " as" + body); !r) return with_context(r.error(), name);
+  }
+  return {};
+}
+
+// The connection as every query finds it. The budget bounds what a hostile file can make the views cost.
 Result<void> make_read_only(sqlite3* db) {
   if (auto functions = sqlite::add_functions(db); !functions) return functions;
+  Budget budget{.steps_left = kMaxLoadSteps, .memory_at_start = sqlite3_memory_used()};
+  sqlite3_progress_handler(db, kStepsPerCheck, on_progress, &budget);
+  const auto kept = keep_views(db);
+  sqlite3_progress_handler(db, 0, nullptr, nullptr);
+  if (!kept) return kept;
   if (auto pragma = sqlite::exec(db, "pragma query_only = on"); !pragma) return pragma;
   sqlite3_set_authorizer(db, authorize, nullptr);
   return {};
@@ -152,7 +182,7 @@ Result<CaseFile> CaseFile::load(const std::string& bytes) {
   if (sqlite3_deserialize(db->get(), "main", copy, size, size, SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
     return Error{Errc::malformed, "not a case file"};
   // A damaged file must not make the check itself run for long.
-  Budget budget{.steps_left = 200'000'000, .memory_at_start = sqlite3_memory_used()};
+  Budget budget{.steps_left = kMaxLoadSteps, .memory_at_start = sqlite3_memory_used()};
   sqlite3_progress_handler(db->get(), kStepsPerCheck, on_progress, &budget);
   sqlite::exec(db->get(), "pragma cell_size_check = on");
   const auto verified = verify(db->get());
@@ -165,7 +195,9 @@ Result<CaseFile> CaseFile::load(const std::string& bytes) {
 std::string CaseFile::serialize() const {
   sqlite3_int64 size = 0;
   struct Free { void operator()(unsigned char* p) const noexcept { sqlite3_free(p); } };
+  sqlite3_set_authorizer(impl_->db.get(), nullptr, nullptr);   // it asks "pragma page_count" itself
   const std::unique_ptr<unsigned char, Free> bytes{sqlite3_serialize(impl_->db.get(), "main", &size, 0)};
+  sqlite3_set_authorizer(impl_->db.get(), authorize, nullptr);
   FW_ASSERT(bytes != nullptr, "serializing a case file in memory needs memory only");
   std::string out(static_cast<std::size_t>(size), '\0');
   std::memcpy(out.data(), bytes.get(), out.size());

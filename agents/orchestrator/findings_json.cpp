@@ -1,5 +1,6 @@
 // Findings <-> the `Explanation` of docs/api.md.
 #include <boost/json.hpp>
+#include <cmath>
 #include <stdexcept>
 
 #include "agents/investigate.hpp"
@@ -12,6 +13,9 @@ namespace json = boost::json;
 constexpr std::string_view kAnswers[] = {"no", "yes", "missing"};
 constexpr std::string_view kConfidences[] = {"guess", "likely", "sure"};
 
+// Six decimals: more would be noise, and Boost.JSON 1.81 does not read the last bit of a double back.
+double rounded(double value) { return std::round(value * 1e6) / 1e6 + 0.0; }
+
 json::array texts(const std::vector<std::string>& list) {
   json::array out;
   for (const auto& text : list) out.emplace_back(text);
@@ -19,20 +23,20 @@ json::array texts(const std::vector<std::string>& list) {
 }
 
 json::object to_value(const Evidence& e) {
-  json::object out{{"name", e.name}, {"answer", kAnswers[static_cast<std::size_t>(e.answer)]}, {"llr", e.llr}, {"sql", e.sql},
+  json::object out{{"name", e.name}, {"answer", kAnswers[static_cast<std::size_t>(e.answer)]}, {"llr", rounded(e.llr)}, {"sql", e.sql},
                    {"evidenceIds", texts(e.evidence_ids)}};
   if (!e.missing_reason.empty()) out["missingReason"] = e.missing_reason;
   return out;
 }
 
 json::object to_value(const ChangeScore& c) {
-  return {{"id", c.change_id}, {"group", c.change_group}, {"llr", c.llr}, {"time", c.time}, {"place", c.place}, {"mechanism", c.mechanism},
-          {"record", c.record}, {"share", c.share}};
+  return {{"id", c.change_id}, {"group", c.change_group}, {"llr", rounded(c.llr)}, {"time", rounded(c.time)}, {"place", rounded(c.place)}, {"mechanism", rounded(c.mechanism)},
+          {"record", rounded(c.record)}, {"share", rounded(c.share)}};
 }
 
 json::object to_value(const Hypothesis& h) {
-  json::object out{{"card", h.card}, {"title", h.title}, {"specialist", h.specialist}, {"probability", h.probability},
-                   {"confidence", kConfidences[static_cast<std::size_t>(h.confidence)]}, {"prior", h.prior}, {"logOdds", h.log_odds},
+  json::object out{{"card", h.card}, {"title", h.title}, {"specialist", h.specialist}, {"probability", rounded(h.probability)},
+                   {"confidence", kConfidences[static_cast<std::size_t>(h.confidence)]}, {"prior", rounded(h.prior)}, {"logOdds", rounded(h.log_odds)},
                    {"sentence", h.sentence}, {"trackRecord", h.track_record}, {"byHand", texts(h.by_hand)}};
   if (h.suspect_change_id) out["suspectChangeId"] = *h.suspect_change_id;
   json::array evidence, changes;
@@ -131,7 +135,7 @@ std::string to_json(const Findings& f) {
     facts.push_back(json::object{{"id", fact.id}, {"timeNs", fact.time_ns}, {"source", fact.source}, {"text", fact.text}});
   for (const auto& s : f.steps) steps.push_back(json::object{{"who", s.who}, {"said", s.said}});
   return json::serialize(json::object{{"apiVersion", "fleetwright/v1alpha1"}, {"kind", "Explanation"}, {"incident", f.incident},
-                                      {"engine", f.engine_version}, {"verdict", f.verdict}, {"unknownProbability", f.unknown_probability},
+                                      {"engine", f.engine_version}, {"verdict", f.verdict}, {"unknownProbability", rounded(f.unknown_probability)},
                                       {"hypotheses", std::move(hypotheses)}, {"facts", std::move(facts)},
                                       {"nextEvidence", texts(f.next_evidence)}, {"steps", std::move(steps)}});
 }

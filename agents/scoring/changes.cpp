@@ -120,6 +120,8 @@ Deploy score_deploy(const Context& context, const Card& card, std::size_t group,
   ChangeScore& s = deploy.score;
   s.time = s.place = s.mechanism = -1e9;
   double healthy = 0, aborted = 0;
+  const bool fields_known = std::any_of(context.changes.begin(), context.changes.end(),
+                                        [&](const Candidate& c) { return c.group == group && !c.fields.empty(); });
   std::tuple<bool, bool, double, int, std::string> best;
   for (const auto& change : context.changes) {
     if (change.group != group) continue;
@@ -127,7 +129,7 @@ Deploy score_deploy(const Context& context, const Card& card, std::size_t group,
     const double mechanism = mechanism_part(change, card, context);
     s.time = std::max(s.time, time);
     s.place = std::max(s.place, place);
-    s.mechanism = std::max(s.mechanism, mechanism);
+    if (!fields_known || !change.fields.empty()) s.mechanism = std::max(s.mechanism, mechanism);
     if (change.healthy_sibling) healthy = std::max(kHealthySiblings, healthy + kPerHealthySibling);
     if (change.outcome == "failure" || change.outcome == "cancelled") aborted = kAborted;
     // Shown is the row that says most: about this object, told by a person's tool, with the field that acts.

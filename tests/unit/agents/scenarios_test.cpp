@@ -1,0 +1,210 @@
+// Each card's positive case and one for each confusable, and what the issue asks of changes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "story.hpp"
+
+namespace fw::agents {
+namespace {
+
+TEST(Explain, blames_the_change_that_lowered_the_limit) {
+  const auto f = explain(limit_lowered());
+  ASSERT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  EXPECT_GE(f.cause()->probability, 0.9) << ranking(f);
+  EXPECT_EQ(suspect(f), "event") << ranking(f);
+  EXPECT_EQ(f.cause()->confidence, Confidence::sure);
+  EXPECT_EQ(f.verdict,
+            "checkout is OOM-killed again and again (7 times since 14:13:20 UTC) because its memory limit was lowered from 256 MiB to 64 MiB "
+            "by change resources.limits.memory 256Mi -> 64Mi (alice, 14:13:15 UTC); it had up to 180 MiB in use before. Sure.");
+  EXPECT_EQ(f.cause()->by_hand, std::vector<std::string>{"echo 268435456 > /sys/fs/cgroup/memory/shop/checkout/memory.limit_in_bytes"});
+  EXPECT_EQ(f.cause()->track_record, "never confirmed yet");
+}
+
+TEST(Explain, tells_the_classes_apart) {
+  const std::pair<const char*, Story (*)()> cases[] = {{"memory-demand-grew", demand_grew},        {"memory-leak", leak},
+                                                       {"node-memory-exhausted", node_exhausted},  {"runaway-child-process", runaway_child},
+                                                       {"killed-by-signal", killed_by_person},     {"nothing-wrong", recycled},
+                                                       {"memory-demand-grew", prefork_pool},       {"unknown", crash_loop_without_memory}};
+  for (const auto& [card, story] : cases) {
+    const auto f = explain(story());
+    EXPECT_EQ(cause(f), card) << ranking(f);
+    EXPECT_EQ(suspect(f), "") << ranking(f);
+  }
+}
+
+// ---- one case for each pair that can be confused: looks like the second, is the first ----
+
+TEST(Confusable, demand_grew_after_a_limit_was_lowered_to_what_still_fitted) {
+  Story s = demand_grew();
+  s.limit(kNow - 30 * kMinute, kNow - 11 * kMinute, 256);
+  for (auto& row : s.facts.series)
+    std::sort(row.points.begin(), row.points.end(), [](const auto& a, const auto& b) { return a.t_ns < b.t_ns; });
+  ChangeRow& c = s.change("lowered", kNow - 10 * kMinute);
+  c.entity_id = Story::kSubject, c.match = "name";
+  c.fields.push_back(Story::limit_field(256, 128));
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-demand-grew") << ranking(f);
+}
+
+TEST(Confusable, leak_after_a_limit_was_lowered_to_what_still_fitted) {
+  Story s = leak();
+  // Before the change: the same container, level at 30 MiB under 256 MiB.
+  Story before;
+  before.memory(kNow - 30 * kMinute, kNow - 6 * kMinute, 10 * kSecond, [](double) { return 30; });
+  before.limit(kNow - 30 * kMinute, kNow - 6 * kMinute, 256);
+  for (auto& row : before.facts.series)
+    for (auto& mine : s.facts.series)
+      if (mine.metric == row.metric) mine.points.insert(mine.points.begin(), row.points.begin(), row.points.end());
+  s.main_end(kNow - 5 * kMinute - kSecond, 15, 0, 3999);
+  ChangeRow& c = s.change("lowered", kNow - 6 * kMinute);
+  c.entity_id = Story::kSubject, c.match = "name";
+  c.fields.push_back(Story::limit_field(256, 128));
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-leak") << ranking(f);
+}
+
+TEST(Confusable, demand_grew_while_another_container_of_the_node_grew_too) {
+  Story s = demand_grew();
+  s.entity(Story::kOther, "container", "batch", "/jobs/batch");
+  s.series("memory_current_bytes", kNow - 10 * kMinute, kNow, 10 * kSecond,
+           [](double t) { return static_cast<std::int64_t>((200 + t * 5) * static_cast<double>(kMiB)); }, Story::kOther);
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-demand-grew") << ranking(f);
+}
+
+TEST(Confusable, node_exhausted_while_the_load_of_the_victim_grew) {
+  Story s = node_exhausted();
+  const Story grown = demand_grew();
+  std::erase_if(s.facts.series, [](const SeriesRow& r) { return r.entity_id == Story::kSubject && r.metric != "memory_limit_bytes"; });
+  for (const auto& row : grown.facts.series)
+    if (row.metric != "memory_limit_bytes") s.facts.series.push_back(row);
+  const auto f = explain(s);
+  ASSERT_EQ(cause(f), "node-memory-exhausted") << ranking(f);
+  EXPECT_NE(f.verdict.find("batch grew most, from 200 MiB to 3.1 GiB"), std::string::npos) << f.verdict;
+}
+
+TEST(Confusable, node_oom_that_the_kernel_delivers_as_sigkill_is_no_kill_by_a_person) {
+  Story s = node_exhausted();
+  s.signal(kNow + 10'000'000, 9, "").from_kernel = 1;
+  s.symptom("crash_loop", 1);
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "node-memory-exhausted") << ranking(f);
+}
+
+TEST(Confusable, kill_by_a_person_on_a_node_whose_memory_is_tight) {
+  Story s = killed_by_person();
+  s.entity(Story::kOther, "container", "batch", "/jobs/batch");
+  s.series("memory_current_bytes", kNow - 10 * kMinute, kNow, 10 * kSecond,
+           [](double t) { return static_cast<std::int64_t>((200 + t * 5) * static_cast<double>(kMiB)); }, Story::kOther);
+  s.symptom("crash_loop", 1);
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "killed-by-signal") << ranking(f);
+}
+
+TEST(Confusable, stop_with_sigterm_and_then_sigkill_is_planned) {
+  Story s = recycled();
+  for (auto& e : s.facts.events) e.signal = 9;
+  for (int i = 0; i < 6; ++i) {
+    s.signal(kNow + i * 15 * kSecond - 10 * kSecond, 15, "supervisor", 4000 + i);
+    s.signal(kNow + i * 15 * kSecond - kSecond, 9, "supervisor", 4000 + i);
+  }
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "nothing-wrong") << ranking(f);
+}
+
+TEST(Confusable, repeated_sigkill_in_a_loop_is_not_planned) {
+  Story s = recycled();
+  for (auto& e : s.facts.events) e.signal = 9;
+  for (int i = 0; i < 6; ++i) s.signal(kNow + i * 15 * kSecond - 5'000'000, 9, "killer", 4000 + i);
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "killed-by-signal") << ranking(f);
+  EXPECT_NE(f.verdict.find("by killer (pid 999, uid 0), from outside the container"), std::string::npos) << f.verdict;
+}
+
+TEST(Confusable, growth_that_planned_recycling_ends_before_the_limit_is_no_leak) {
+  Story s;
+  const auto mib = [](double t) { return 30 + t; };
+  for (int i = 0; i < 6; ++i) {
+    const std::int64_t start = kNow + (i - 1) * 20 * kSecond;
+    s.memory(start + kSecond, start + 19 * kSecond, 2 * kSecond, mib);
+    if (i > 0) s.main_end(start, 0, 0, 4000 + i);
+  }
+  s.limit(kNow - 5 * kMinute, kNow + 50 * kSecond, 256);
+  s.symptom("restart_loop", 6).symptom("crash_loop", 1);
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "nothing-wrong") << ranking(f);
+}
+
+TEST(Confusable, leak_of_the_main_process_with_small_children_is_no_runaway_child) {
+  Story s = leak();
+  for (auto& e : s.facts.events)
+    if (e.kind == "oom_kill") e.top_processes = {{4000, 1, "worker", 115 * kMiB, 300 * kSecond, 1}, {4100, 4000, "helper", 3 * kMiB, kSecond, 0}};
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-leak") << ranking(f);
+}
+
+TEST(Confusable, runaway_child_beside_a_level_pool_is_no_demand) {
+  Story s = runaway_child();
+  for (auto& e : s.facts.events)
+    if (e.kind == "oom_kill")
+      for (int i = 0; i < 4; ++i) e.top_processes.push_back({7000 + i, 4000, "pool", 8 * kMiB, 50 * kMinute, 0});
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "runaway-child-process") << ranking(f);
+}
+
+// ---- what an agent cannot see is missing, not false ----
+
+TEST(Missing, without_bpf_the_lowered_limit_is_still_found) {
+  Story s = limit_lowered();
+  std::erase_if(s.facts.events, [](const EventRow& e) { return e.kind == "process_exit"; });
+  for (auto& e : s.facts.events)
+    if (e.kind == "oom_kill") {
+      e.pid = e.parent_pid = e.container_main = e.age_ns = e.rss_bytes = e.limit_bytes = e.usage_bytes = std::nullopt;
+      e.comm = std::nullopt;
+      e.constraint_kind = "unknown", e.constraint_source = "counters";
+    }
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  EXPECT_EQ(suspect(f), "event") << ranking(f);
+  EXPECT_FALSE(f.next_evidence.empty());
+}
+
+TEST(Missing, oom_kills_alone_are_not_enough_for_any_cause) {
+  Story s;
+  s.kill(kNow, 64);
+  s.symptom("oom_kill", 1);
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "unknown") << ranking(f);
+  EXPECT_EQ(f.verdict.rfind("The cause is not known: checkout has oom_kill 1 time", 0), 0U) << f.verdict;
+  EXPECT_FALSE(f.next_evidence.empty());
+  for (const auto& h : f.hypotheses)
+    for (const auto& e : h.evidence) {
+      if (e.answer == Answer::missing) { EXPECT_EQ(e.llr, 0); }
+      EXPECT_EQ(e.answer == Answer::missing, !e.missing_reason.empty()) << e.name;
+    }
+}
+
+TEST(Missing, a_change_and_two_kills_within_seconds_of_the_start_are_enough) {
+  Story s = limit_lowered();
+  for (auto& row : s.facts.series)
+    if (row.metric != "memory_limit_bytes") row.points = {{kNow - 6 * kSecond, 178 * kMiB}};
+    else std::erase_if(row.points, [](const SeriesPoint& p) { return p.t_ns < kNow - 20 * kSecond; });
+  std::erase_if(s.facts.events, [](const EventRow& e) { return e.time_ns > kNow + 7 * kSecond || e.kind == "limit_changed"; });
+  std::erase_if(s.facts.changes, [](const ChangeRow& c) { return c.source == "node"; });
+  s.facts.symptoms = {{Story::kSubject, "oom_kill", kNow, kNow + 6 * kSecond, 2}};
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  EXPECT_GE(f.cause()->probability, 0.9) << ranking(f);
+  EXPECT_EQ(suspect(f), "event");
+}
+
+TEST(Missing, no_symptom_asks_no_card) {
+  const auto f = explain(Story{});
+  EXPECT_TRUE(f.hypotheses.empty());
+  EXPECT_EQ(f.unknown_probability, 1);
+  EXPECT_EQ(f.verdict, "The cause is not known: checkout has no symptom.");
+}
+
+}  // namespace
+}  // namespace fw::agents
