@@ -96,16 +96,6 @@ std::vector<const EntityState*> Fleet::entities_of(const Uuid& uid) const {
   return all;
 }
 
-std::vector<Edge> Fleet::edges_of(const Entity& entity) const {
-  std::vector<Edge> edges;
-  if (entity.key.cgroup_id == 0) return edges;
-  edges.push_back({entity.key, "runs_on", {entity.key.node, entity.key.boot, 0}});
-  if (entity.parent_cgroup_id != 0 && entity.parent_cgroup_id != entity.key.cgroup_id) {
-    edges.push_back({entity.key, "part_of", {entity.key.node, entity.key.boot, entity.parent_cgroup_id}});
-  }
-  return edges;
-}
-
 std::size_t Fleet::live_entities(const Uuid& uid) const {
   const auto node = nodes_.find(uid);
   if (node == nodes_.end()) return 0;

@@ -1,4 +1,5 @@
-// Who runs where: nodes, their entities, and the edges between them. Bounded; what is gone ages out.
+// Who runs where: nodes and their entities; an entity runs on its node and is part of the pod that Entity::parent_cgroup_id names.
+// Bounded; what is gone ages out.
 #pragma once
 #include <chrono>
 #include <optional>
@@ -27,9 +28,6 @@ struct EntityState {
   std::optional<std::int64_t> gone_ns;
 };
 
-// An edge of the model: runs_on to the node, part_of to the pod that holds it.
-struct Edge { EntityKey from; std::string_view relation; EntityKey to; };
-
 struct FleetLimits {
   std::size_t entities_per_node = limits::kMaxEntitiesPerNode;
   std::size_t nodes = limits::kMaxSessionsPerAggregator;
@@ -55,7 +53,6 @@ class Fleet {
 
   const EntityState* find(const EntityKey& key) const;
   std::vector<const EntityState*> entities_of(const Uuid& node) const;   // also those gone and not yet forgotten
-  std::vector<Edge> edges_of(const Entity& entity) const;
   std::size_t live_entities(const Uuid& node) const;
   std::uint64_t refused_total() const noexcept { return refused_total_; }
 

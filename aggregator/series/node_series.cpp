@@ -12,8 +12,13 @@ void NodeSeries::on_connected() {
 }
 
 void NodeSeries::add(const wire::Samples& samples) {
-  if (ticked_ && samples.tick > last_tick_ + 1) stats_.lost_ticks_total += samples.tick - last_tick_ - 1;
+  if (ticked_ && samples.tick > last_tick_ + 1) {
+    stats_.lost_ticks_total += samples.tick - last_tick_ - 1;
+    stats_.lost_values_total += (samples.tick - last_tick_ - 1) * last_values_;
+  }
   last_tick_ = samples.tick;
+  last_values_ = 0;
+  for (const wire::SampleColumn& column : samples.columns) last_values_ += column.values.size();
   ticked_ = true;
 
   for (const wire::EntityEntry& entry : samples.entities) {

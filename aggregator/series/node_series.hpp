@@ -30,6 +30,7 @@ struct Selection {
 
 struct SeriesStats {
   std::uint64_t lost_ticks_total = 0;            // gaps in the tick numbers
+  std::uint64_t lost_values_total = 0;           // so many values they would have held, by the newest tick before
   std::uint64_t late_points_total = 0;
   std::uint64_t refused_points_total = 0;        // over a limit, or of an entity or metric never announced
 };
@@ -61,7 +62,7 @@ class NodeSeries {
   std::unordered_map<std::uint32_t, std::uint32_t> metric_index_;   // dictionary id of this connection -> index
   std::unordered_map<std::uint32_t, std::uint64_t> cgroups_;        // dictionary id of this connection -> cgroup
   std::unordered_map<std::uint64_t, EntityWindows> windows_;
-  std::uint64_t last_tick_ = 0;
+  std::uint64_t last_tick_ = 0, last_values_ = 0;
   bool ticked_ = false;
   SeriesStats stats_;
 };

@@ -108,6 +108,7 @@ Result<std::vector<Written>> SqliteStore::transact(std::span<Pending> group) {
     const std::lock_guard lock(mutex_);
     if (fatal_) return Error(Errc::io, "store: " + failure_);
   }
+  const auto began = std::chrono::steady_clock::now();
   std::vector<Written> written;
   written.reserve(group.size());
   std::int64_t pruned = 0;
@@ -129,6 +130,7 @@ Result<std::vector<Written>> SqliteStore::transact(std::span<Pending> group) {
     failure_.clear();
   }
   commits_total_.fetch_add(1);
+  if (options_.on_commit) options_.on_commit(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
   writes_total_.fetch_add(group.size());
   pruned_total_.fetch_add(static_cast<std::uint64_t>(pruned));
   return written;

@@ -47,26 +47,34 @@ std::vector<changes::Field> fields_from_json(const std::string& text) {
   return fields;
 }
 
-Written write_frame(Database& db, const WriteFrame& frame) {
-  const auto seq = static_cast<std::int64_t>(frame.seq);
+Written write_frames(Database& db, const WriteFrames& write) {
+  std::int64_t watermark = 0;
   {
-    Query watermark(db, "select acknowledged_seq from streams where node_uid = $1 and stream_id = $2");
-    if (watermark.bind(frame.node, frame.stream).next() && watermark.integer(0) >= seq) return {.effect = Effect::duplicate};
+    Query known(db, "select acknowledged_seq from streams where node_uid = $1 and stream_id = $2");
+    if (known.bind(write.node, write.stream).next()) watermark = known.integer(0);
   }
-  std::int64_t received_ns = 0;
-  for (const EventRow& e : frame.events) {
-    received_ns = e.received_ns;
-    Query(db, "insert into events (node_uid, stream_id, seq, position, boot_id, cgroup_id, time_ns, received_ns, clock_offset_ns, "
-              "clock_error_ns, kind, entity, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
-        .bind(frame.node, frame.stream, seq, std::int64_t{e.index}, e.boot_id, std::to_string(e.cgroup_id), e.time_ns, e.received_ns,
-              e.clock_offset_ns, e.clock_error_ns, e.kind, e.entity, e.body)
+  Written written{.effect = Effect::duplicate};
+  for (const Frame& frame : write.frames) {
+    const auto seq = static_cast<std::int64_t>(frame.seq);
+    written.fresh.push_back(seq > watermark);
+    if (seq <= watermark) continue;
+    watermark = seq;
+    written.effect = Effect::created;
+    for (const EventRow& e : frame.events) {
+      Query(db, "insert into events (node_uid, stream_id, seq, position, boot_id, cgroup_id, time_ns, received_ns, clock_offset_ns, "
+                "clock_error_ns, kind, entity, body) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+          .bind(write.node, write.stream, seq, std::int64_t{e.index}, e.boot_id, std::to_string(e.cgroup_id), e.time_ns, e.received_ns,
+                e.clock_offset_ns, e.clock_error_ns, e.kind, e.entity, e.body)
+          .run();
+    }
+  }
+  if (written.effect == Effect::created) {
+    Query(db, "insert into streams (node_uid, stream_id, acknowledged_seq, updated_ns) values ($1, $2, $3, $4) on conflict (node_uid, stream_id) "
+              "do update set acknowledged_seq = excluded.acknowledged_seq, updated_ns = excluded.updated_ns")
+        .bind(write.node, write.stream, watermark, write.received_ns)
         .run();
   }
-  Query(db, "insert into streams (node_uid, stream_id, acknowledged_seq, updated_ns) values ($1, $2, $3, $4) "
-            "on conflict (node_uid, stream_id) do update set acknowledged_seq = excluded.acknowledged_seq, updated_ns = excluded.updated_ns")
-      .bind(frame.node, frame.stream, seq, received_ns)
-      .run();
-  return {.effect = Effect::created};
+  return written;
 }
 
 Written write_node(Database& db, const NodeRow& n) {
@@ -153,10 +161,10 @@ Written write_incident(Database& db, const WriteIncident& write) {
         .bind(row.uid, write.case_file->built_ns, Blob{write.case_file->bytes}, write.case_file->findings)
         .run();
   }
-  if (write.outcome) {
+  for (const Outcome& outcome : write.outcomes) {
     Query(db, "insert into outcomes (card, subject_name, confirmed, refuted) values ($1, $2, $3, $4) on conflict (card, subject_name) "
               "do update set confirmed = outcomes.confirmed + excluded.confirmed, refuted = outcomes.refuted + excluded.refuted")
-        .bind(write.outcome->card, write.outcome->subject_name, write.outcome->confirmed, write.outcome->refuted)
+        .bind(outcome.card, outcome.subject_name, outcome.confirmed, outcome.refuted)
         .run();
   }
   return written;
@@ -218,7 +226,7 @@ changes::Change read_change(const Query& q) {
 Written apply(Database& database, const Write& write) {
   struct Visitor {
     Database& db;
-    Written operator()(const WriteFrame& w) const { return write_frame(db, w); }
+    Written operator()(const WriteFrames& w) const { return write_frames(db, w); }
     Written operator()(const WriteNode& w) const { return write_node(db, w.node); }
     Written operator()(const WriteChange& w) const { return write_change(db, w); }
     Written operator()(const WriteChangeGroup& w) const {

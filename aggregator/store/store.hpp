@@ -56,8 +56,10 @@ struct StoredIncident { IncidentRow row; std::vector<IncidentEventRow> events; }
 
 // ---- writes -------------------------------------------------------------------------------------------------------
 
-// One Events frame and its stream's watermark, in one transaction: seq at or below the watermark is a duplicate.
-struct WriteFrame { Uuid node, stream; std::uint64_t seq = 0; std::vector<EventRow> events; };
+// Event frames of one stream in ascending seq and the stream's watermark, all or nothing: seq at or below the watermark is a duplicate.
+// Frames of one stream are written one write after the other, or a failed one would be skipped for ever.
+struct Frame { std::uint64_t seq = 0; std::vector<EventRow> events; };
+struct WriteFrames { Uuid node, stream; std::int64_t received_ns = 0; std::vector<Frame> frames; };
 struct WriteNode { NodeRow node; };
 // One row per (source, source_key), merged with what is there (merge_change); a known (source, delivery_id) is a duplicate.
 struct WriteChange { changes::Change change; std::string delivery_id; };
@@ -66,8 +68,8 @@ struct WriteChangeGroup { Uuid change_id; std::string group; };
 struct WriteIncident {
   IncidentRow row;
   std::vector<IncidentEventRow> events;
-  std::optional<CaseFileRow> case_file;    // replaces the one before
-  std::optional<Outcome> outcome;          // adds to the counts of (card, subject_name)
+  std::optional<CaseFileRow> case_file = std::nullopt;   // replaces the one before
+  std::vector<Outcome> outcomes;           // add to the counts of (card, subject_name)
 };
 // Deletes what is older than these times, oldest first, at most max_rows of each table.
 struct WritePrune {
@@ -75,12 +77,13 @@ struct WritePrune {
   std::int64_t max_bytes = 0;              // 0: no limit; above it the oldest events go whatever their age
   std::int64_t max_rows = 2'000;
 };
-using Write = std::variant<WriteFrame, WriteNode, WriteChange, WriteChangeGroup, WriteIncident, WritePrune>;
+using Write = std::variant<WriteFrames, WriteNode, WriteChange, WriteChangeGroup, WriteIncident, WritePrune>;
 
 enum class Effect : std::uint8_t { done = 0, created, updated, duplicate };
 struct Written {
   Effect effect = Effect::done;
   std::int64_t incident_number = 0;        // WriteIncident
+  std::vector<bool> fresh = {};            // WriteFrames: per frame, false for a duplicate
   std::optional<changes::Change> change = std::nullopt;   // WriteChange: as it is stored now
   std::int64_t pruned_rows = 0;            // WritePrune
 };
@@ -123,7 +126,8 @@ struct Options {
   std::string url;                         // sqlite:///absolute/path
   std::size_t max_queued_writes = 8'192;
   std::size_t max_group = 512;             // writes in one transaction
-  std::string vfs;                         // SQLite VFS by name; tests only
+  std::string vfs = {};                    // SQLite VFS by name; tests only
+  std::function<void(double seconds)> on_commit = {};   // after each commit, on the writer thread
 };
 
 // Opens, migrates, starts the writer. Errors name the file.
