@@ -41,8 +41,8 @@ struct Key {
   std::int64_t min = 0;
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
   bool required = false;              // text, path and list: must not be empty
-  std::vector<std::string> choices;   // text only: the allowed values
-  Check check;                        // text and path: run on a value that is not empty, after all sources
+  std::vector<std::string> choices = {};  // text only: the allowed values
+  Check check = {};                   // text and path: run on a value that is not empty, after all sources
 };
 
 // One thing to mend: "agent.yaml:7: sample.perod: unknown key; did you mean sample.period?"

@@ -69,6 +69,7 @@ class Spool {
   void lost(std::uint64_t events) noexcept;
   // Lost events not yet reported; the caller sends them as a Lost event. 0: nothing to report.
   std::uint64_t take_lost() noexcept;
+  void give_back_lost(std::uint64_t events) noexcept { state_.lost_events += events; }   // it could not be sent
 
   // Sending. The cursor stands before the oldest frame that this connection has not sent.
   void rewind(std::uint64_t acknowledged_seq);     // a connection begins: Welcome's word

@@ -1,0 +1,34 @@
+#include "node-agent/app/agent_config.hpp"
+
+namespace fw::agent {
+
+config::Schema schema_of(AgentConfig& config) {
+  constexpr std::int64_t kMiB = 1 << 20;
+  constexpr std::int64_t kHourMs = 3'600'000;
+  config::Schema schema("fleetwright-agent");
+  schema.text({.name = "aggregator.address", .help = "Host and port of the aggregator's port for agents.", .required = true, .check = config::check_host_port}, config.aggregator_address);
+  schema.text({.name = "aggregator.server_name", .help = "Name that the aggregator's certificate must have; empty: the host of `aggregator.address`."}, config.aggregator_server_name);
+  schema.path({.name = "tls.certificate", .help = "This node's certificate (PEM); its SPIFFE URI is the node's identity.", .required = true, .check = config::check_readable_file}, config.tls_certificate);
+  schema.path({.name = "tls.key", .help = "Its private key (PEM).", .required = true, .check = config::check_readable_file},
+              config.tls_key);
+  schema.path({.name = "tls.ca", .help = "The authority that signed the aggregator's certificate (PEM).", .required = true,
+               .check = config::check_readable_file}, config.tls_ca);
+  schema.text({.name = "node.name", .help = "Name of this node for people; empty: the host name."},
+              config.node_name);
+  schema.path({.name = "spool.folder", .help = "Folder for what waits for the aggregator; made with mode 0700. One agent per folder."}, config.spool_folder);
+  schema.bytes({.name = "spool.max_bytes", .help = "Bound of all files in it: the oldest samples are thinned first, then dropped, events last.",
+                .min = 4 * kMiB, .max = 64 * 1024 * kMiB}, config.spool_max_bytes);
+  schema.duration({.name = "sample.period", .help = "How often a container without a symptom is read, until the aggregator says otherwise.",
+                   .min = 1000, .max = kHourMs}, config.sample_period);
+  schema.duration({.name = "sample.hot_period", .help = "How often one with a symptom is read, until the aggregator says otherwise.",
+                   .min = 100, .max = kHourMs}, config.sample_hot_period);
+  schema.boolean({.name = "bpf.enabled", .help = "Load the BPF programs where the kernel and the rights allow it."},
+                 config.bpf_enabled);
+  schema.path({.name = "cgroup.root", .help = "Put before every path of /proc and cgroups; for an agent whose host is mounted below a folder."}, config.cgroup_root);
+  schema.text({.name = "log.level", .help = "Least important level that is written.", .choices = {"error", "warn", "info", "debug", "trace"}}, config.log_level);
+  schema.text({.name = "log.format", .help = "Lines for people or for machines, on stderr.", .choices = {"text", "json"}},
+              config.log_format);
+  return schema;
+}
+
+}  // namespace fw::agent
