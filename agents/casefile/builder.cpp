@@ -82,11 +82,17 @@ Result<void> write(sqlite3* db, std::string_view table, int columns, const Rows&
   return {};
 }
 
+// A pid of 0 and an empty name are how the wire says "not known"; rules must see that as missing.
+OptInt known_pid(const OptInt& pid) { return pid && *pid > 0 ? pid : OptInt{}; }
+std::optional<std::string> known_name(const std::optional<std::string>& name) { return name && !name->empty() ? name : std::nullopt; }
+
 Result<void> write_event(Statement& s, const std::string& id, const EventRow& e) {
-  s.bind(id).bind(e.entity_id).bind(e.kind).bind(e.time_ns).bind(e.clock_error_ns).bind(e.pid).bind(e.parent_pid).bind(e.comm);
+  s.bind(id).bind(e.entity_id).bind(e.kind).bind(e.time_ns).bind(e.clock_error_ns).bind(known_pid(e.pid)).bind(known_pid(e.parent_pid));
+  s.bind(known_name(e.comm));
   s.bind(e.container_main).bind(e.age_ns).bind(e.rss_bytes).bind(e.constraint_kind).bind(e.constraint_source);
-  s.bind(e.limit_bytes).bind(e.usage_bytes).bind(e.limit_cgroup_path).bind(e.oom_score_adj).bind(e.invoker_pid).bind(e.invoker_comm);
-  s.bind(e.kills).bind(e.exit_code).bind(e.signal).bind(e.oom_victim).bind(e.from_kernel).bind(e.sender_pid).bind(e.sender_comm);
+  s.bind(e.limit_bytes).bind(e.usage_bytes).bind(e.limit_cgroup_path).bind(e.oom_score_adj);
+  s.bind(known_pid(e.invoker_pid)).bind(known_name(e.invoker_comm));
+  s.bind(e.kills).bind(e.exit_code).bind(e.signal).bind(e.oom_victim).bind(e.from_kernel).bind(known_pid(e.sender_pid)).bind(known_name(e.sender_comm));
   s.bind(e.sender_uid).bind(e.sender_in_container).bind(e.resource).bind(e.before_value).bind(e.after_value);
   return s.bind(e.lost_source).bind(e.lost_count).insert();
 }

@@ -246,7 +246,7 @@ create view subject_use as        -- memory that cannot be given back: anonymous
     where exists (select 1 from subject_series x where x.metric = m.metric) order by rank limit 1);
 
 create view use_before as         -- the most that was in use before the onset and before the limit changed; one row, null when not known
-  select max(u.value) as peak_bytes from subject_use u, onset o, limit_changed_at c
+  select max(u.value) as peak_bytes, count(*) as readings from subject_use u, onset o, limit_changed_at c
   where u.t_ns < min(o.t_ns, coalesce(c.t_ns, o.t_ns));
 
 create view growers as            -- other containers of the subject's node: memory now against a quarter of an hour before the onset
@@ -256,5 +256,6 @@ create view growers as            -- other containers of the subject's node: mem
   from entities e join series s on s.entity_id = e.entity_id and s.metric = 'memory_current_bytes', onset o
   where e.node_id is (select node_id from subject) and e.kind in ('container', 'service', 'cgroup')
     and e.entity_id not in (select entity_id from lineage)
+    and not exists (select 1 from subject x where instr(x.cgroup_path || '/', e.cgroup_path || '/') = 1)   -- its own ancestors
     and s.t_ns between o.t_ns - 60000000000 and o.t_ns + 2000000000
   group by e.entity_id, e.name;

@@ -199,6 +199,24 @@ TEST(Missing, a_change_and_two_kills_within_seconds_of_the_start_are_enough) {
   EXPECT_EQ(suspect(f), "event");
 }
 
+TEST(Missing, one_reading_at_the_start_of_a_process_does_not_say_what_it_needs) {
+  Story s = limit_lowered();
+  for (auto& row : s.facts.series)
+    if (row.metric != "memory_limit_bytes") row.points = {{kNow - 20 * kSecond, 4 * kMiB}};
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  EXPECT_GE(f.cause()->probability, 0.9) << ranking(f);
+}
+
+TEST(Missing, zero_pids_and_empty_names_are_unknown) {
+  Story s = limit_lowered();
+  for (auto& e : s.facts.events)
+    if (e.kind == "oom_kill") e.pid = 0, e.comm = "", e.container_main = std::nullopt, e.rss_bytes = std::nullopt;
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  for (const auto& fact : f.facts) EXPECT_EQ(fact.text.find("pid 0"), std::string::npos) << fact.text;
+}
+
 TEST(Missing, no_symptom_asks_no_card) {
   const auto f = explain(Story{});
   EXPECT_TRUE(f.hypotheses.empty());
