@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -18,6 +19,30 @@ inline boost::asio::awaitable<void> wait_for(std::chrono::nanoseconds limit) {
   co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
+template <class T>
+struct Outcome {
+  std::optional<T> value;
+  std::exception_ptr thrown;
+};
+
+// `op || timer` would wait for the timer when op throws: it wants one success. So op never throws, it returns what it threw.
+template <class T>
+boost::asio::awaitable<Outcome<T>> caught(boost::asio::awaitable<T> op) {
+  Outcome<T> outcome;  // no co_await inside of a braced temporary: g++ 12 destroys it twice
+  try {
+    T value = co_await std::move(op);
+    outcome.value.emplace(std::move(value));
+  } catch (...) {
+    outcome.thrown = std::current_exception();
+  }
+  co_return outcome;
+}
+
+inline boost::asio::awaitable<std::monostate> with_value(boost::asio::awaitable<void> op) {
+  co_await std::move(op);
+  co_return std::monostate();
+}
+
 }  // namespace detail
 
 // Runs `op`; when `limit` passes first, cancels it, waits for its end and returns nothing (for void: false). What a cancelled op
@@ -26,23 +51,15 @@ inline boost::asio::awaitable<void> wait_for(std::chrono::nanoseconds limit) {
 template <class T>
 boost::asio::awaitable<std::optional<T>> with_timeout(boost::asio::awaitable<T> op, std::chrono::nanoseconds limit) {
   using namespace boost::asio::experimental::awaitable_operators;
-  try {
-    auto first = co_await (std::move(op) || detail::wait_for(limit));
-    if (first.index() == 1) co_return std::nullopt;
-    co_return std::optional<T>(std::get<0>(std::move(first)));
-  } catch (const boost::asio::multiple_exceptions& both) {  // op threw, and so did the timer that was cancelled
-    std::rethrow_exception(both.first_exception());
-  }
+  auto first = co_await (detail::caught(std::move(op)) || detail::wait_for(limit));
+  if (first.index() == 1) co_return std::nullopt;
+  auto& outcome = std::get<0>(first);
+  if (outcome.thrown) std::rethrow_exception(outcome.thrown);
+  co_return std::move(outcome.value);
 }
 
 inline boost::asio::awaitable<bool> with_timeout(boost::asio::awaitable<void> op, std::chrono::nanoseconds limit) {
-  using namespace boost::asio::experimental::awaitable_operators;
-  try {
-    const auto first = co_await (std::move(op) || detail::wait_for(limit));
-    co_return first.index() == 0;
-  } catch (const boost::asio::multiple_exceptions& both) {
-    std::rethrow_exception(both.first_exception());
-  }
+  co_return (co_await with_timeout(detail::with_value(std::move(op)), limit)).has_value();
 }
 
 }  // namespace fw

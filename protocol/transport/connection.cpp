@@ -18,7 +18,7 @@ namespace {
 constexpr auto kAwaitTuple = asio::as_tuple(asio::use_awaitable);
 
 Error to_error(const boost::system::error_code& ec, const SSL* ssl, const char* what) {
-  if (ec == asio::error::operation_aborted) return {Errc::gone, std::string(what) + ": closed"};
+  if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) return {Errc::gone, std::string(what) + ": closed"};
   if (ec == asio::error::eof || ec == asio::ssl::error::stream_truncated || ec == asio::error::connection_reset || ec == asio::error::broken_pipe)
     return {Errc::gone, std::string(what) + ": closed by the peer"};
   if (ec.category() == asio::error::get_ssl_category())

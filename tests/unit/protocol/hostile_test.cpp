@@ -45,7 +45,7 @@ Result<Message> decode_zstd(const Bytes& payload, std::size_t announced) {
 
 Bytes zstd(const Bytes& plain) {
   Bytes out(ZSTD_compressBound(plain.size()));
-  out.resize(ZSTD_compress(out.data(), out.size(), plain.data(), plain.size(), 19));
+  out.resize(ZSTD_compress(out.data(), out.size(), plain.data(), plain.size(), 1));
   return out;
 }
 
