@@ -40,7 +40,7 @@ class Flattener final : public YAML::EventHandler {
     scalar(mark, "");
   }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
-    open(mark, Level{.is_list = false, .key = std::nullopt});
+    open(mark, Level{.is_list = false});
   }
   void OnMapEnd() override { levels_.pop_back(); value_done(); }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
@@ -51,14 +51,15 @@ class Flattener final : public YAML::EventHandler {
     } else if (levels_.back().key) {
       add(mark, true);
     }
-    open(mark, Level{.is_list = true, .key = std::nullopt});
+    open(mark, Level{.is_list = true});
   }
   void OnSequenceEnd() override { levels_.pop_back(); value_done(); }
 
  private:
   struct Level {
     bool is_list = false;
-    std::optional<std::string> key;  // of a mapping: read, its value is next
+    std::optional<std::string> key = std::nullopt;  // of a mapping: read, its value is next
+    std::size_t key_line = 0;
   };
 
   void fail(const YAML::Mark& mark, std::string text) {
@@ -88,6 +89,7 @@ class Flattener final : public YAML::EventHandler {
       if (!out_.entries.empty() && out_.entries.back().is_list) out_.entries.back().values.push_back(value);
     } else if (!level.key) {
       level.key = value;
+      level.key_line = line_of(mark);
     } else {
       add(mark, false).values.push_back(value);
       level.key.reset();
@@ -105,7 +107,7 @@ class Flattener final : public YAML::EventHandler {
       if (level.key) key += (key.empty() ? "" : ".") + *level.key;
     }
     if (!seen_.insert(key).second) fail(mark, key + ": given twice");
-    return out_.entries.emplace_back(YamlEntry{.key = std::move(key), .line = line_of(mark), .values = {}, .is_list = is_list});
+    return out_.entries.emplace_back(YamlEntry{.key = std::move(key), .line = levels_.back().key_line, .values = {}, .is_list = is_list});
   }
 
   YamlEntries& out_;

@@ -9,7 +9,7 @@ namespace fw::config {
 
 struct YamlEntry {
   std::string key;                  // "tls.certificate"
-  std::size_t line = 0;             // of the value; the first line is 1
+  std::size_t line = 0;             // of the key; the first line is 1
   std::vector<std::string> values;  // one for a scalar
   bool is_list = false;
 };

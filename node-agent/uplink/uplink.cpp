@@ -182,34 +182,43 @@ struct Uplink::Impl {
 
   // ---- for ever ----
 
+  // One attempt: how long the session was established, and why it ended.
+  struct Attempt {
+    std::uint64_t lasted_ns = 0;
+    Error error;
+  };
+
+  asio::awaitable<Attempt> attempt() {
+    const auto started = now();
+    auto context = transport::make_agent_client_context(config.tls);
+    if (!context) co_return Attempt{0, context.error()};
+    auto connected = co_await transport::Connection::connect(config.host, config.port, std::move(*context), config.server_name);
+    if (!connected) co_return Attempt{0, connected.error()};
+    auto& connection = **connected;
+    log::info("uplink connected", {{"peer", connection.peer_address()}, {"failures", backoff.failures()}});
+    // Also when run() is cancelled: the session must not outlive its connection.
+    struct Guard {
+      Impl& impl;
+      ~Guard() { impl.disconnected(); }
+    } guard{*this};
+    const auto established_before = counters.connections_total;
+    auto error = co_await converse(connection, started);
+    const bool established = counters.connections_total != established_before;
+    const auto lasted_ns = established ? clock.mono_ns() - started.mono_ns : 0;
+    log::info("uplink ended", {{"reason", error.message()}, {"lasted_ms", lasted_ns / 1'000'000}});
+    co_return Attempt{lasted_ns, std::move(error)};
+  }
+
   asio::awaitable<Result<void>> connect_loop() {
     for (;;) {
-      const auto started = now();
-      std::optional<Error> error;
-      std::uint64_t lasted_ns = 0;
-      const auto context = transport::make_agent_client_context(config.tls);
-      if (!context) {
-        error = context.error();
-      } else if (auto connection = co_await transport::Connection::connect(config.host, config.port, *context, config.server_name);
-                 !connection) {
-        error = connection.error();
-      } else {
-        log::info("uplink connected", {{"peer", (*connection)->peer_address()}, {"failures", backoff.failures()}});
-        // Also when run() is cancelled: the session must not outlive its connection.
-        struct Guard {
-          Impl& impl;
-          ~Guard() { impl.disconnected(); }
-        } guard{*this};
-        const auto established_before = counters.connections_total;
-        error = co_await converse(**connection, started);
-        if (counters.connections_total != established_before) lasted_ns = clock.mono_ns() - started.mono_ns;
-        log::info("uplink ended", {{"reason", error->message()}, {"lasted_ms", lasted_ns / 1'000'000}});
-      }
-      if (lasted_ns == 0) {
+      const auto done = co_await attempt();
+      if (done.lasted_ns == 0) {
         counters.connect_failures_total += 1;
-        log::write(failure_limiter, log::Level::warn, "uplink not connected", {{"host", config.host}, {"port", config.port}, {"error", error->message()}});
+        log::write(failure_limiter, log::Level::warn, "uplink not connected",
+                   {{"host", config.host}, {"port", config.port}, {"error", done.error.message()}});
       }
-      co_await sleep_for(backoff.next(std::chrono::nanoseconds{lasted_ns}, random_bits()));
+      const auto wait = backoff.next(std::chrono::nanoseconds{static_cast<std::int64_t>(done.lasted_ns)}, random_bits());
+      co_await sleep_for(wait);
     }
   }
 

@@ -369,6 +369,7 @@ TEST_F(UplinkTest, stops_within_its_limit_when_the_aggregator_acknowledges_nothi
 TEST_F(UplinkTest, stops_at_once_without_a_connection) {
   connect(1);  // nobody listens
   send_event("kept");
+  ASSERT_TRUE(run_until([&] { return uplink->counters().connect_failures_total > 2; }));
   EXPECT_LT(finish(2s), 500ms);
   EXPECT_FALSE(spool.needs_sync());
 }
