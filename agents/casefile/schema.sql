@@ -200,14 +200,12 @@ create view main_ends as          -- ends of the main process in this burst; a s
   select *, case when signal > 0 then signal when exit_code > 128 and exit_code < 160 then exit_code - 128 else 0 end as end_signal
   from subject_events where kind = 'process_exit' and container_main = 1 and time_ns >= (select t_ns from onset);
 
-create view limit_owners as       -- whose limit was hit: the cgroup that the kernel named, else the subject
-  select entity_id from entities e where e.cgroup_path <> '' and e.cgroup_path =
-    (select limit_cgroup_path from subject_kills where limit_cgroup_path <> '' order by time_ns limit 1)
-    and e.node_id is (select node_id from subject)
-  union
-  select entity_id from lineage where not exists (
-    select 1 from entities e, subject_kills k where e.cgroup_path = k.limit_cgroup_path and e.cgroup_path <> ''
-    and e.entity_id not in (select entity_id from lineage));
+create view limit_owners as       -- whose limit was hit: the cgroup that the kernel named, else the subject.
+  select e.entity_id from entities e, subject s   -- Nobody when the kernel named a cgroup that this file does not know.
+  where e.node_id is s.node_id and case
+    when exists (select 1 from subject_kills where limit_cgroup_path <> '') then e.cgroup_path =
+      (select limit_cgroup_path from subject_kills where limit_cgroup_path <> '' order by time_ns limit 1)
+    else e.entity_id in (select entity_id from lineage) end;
 
 create view limit_readings as     -- the limit that was hit, over time; a noticed change also tells the value before it
   select t_ns, value, 'reading' as source, null as evidence_id from series

@@ -168,5 +168,15 @@ TEST(CaseFile, limit_of_an_ancestor_is_read_where_it_was_hit) {
   EXPECT_EQ(f.cause()->by_hand, std::vector<std::string>{"echo 268435456 > /sys/fs/cgroup/memory/shop/memory.limit_in_bytes"});
 }
 
+TEST(CaseFile, limit_of_a_cgroup_that_is_not_in_the_file_is_not_compared_with_the_subjects_own) {
+  Story s = demand_grew();
+  std::erase_if(s.facts.series, [](const SeriesRow& row) { return row.metric == "memory_limit_bytes"; });
+  s.limit(kNow - 10 * kMinute, kNow + 50 * kSecond, -1);
+  for (auto& e : s.facts.events)
+    if (e.kind == "oom_kill") e.limit_cgroup_path = "/shop";
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-demand-grew") << ranking(f);
+}
+
 }  // namespace
 }  // namespace fw::agents

@@ -208,6 +208,33 @@ TEST(Missing, one_reading_at_the_start_of_a_process_does_not_say_what_it_needs) 
   EXPECT_GE(f.cause()->probability, 0.9) << ranking(f);
 }
 
+// An agent reads each 10 s, and each second only after the first symptom.
+TEST(Missing, two_readings_before_the_first_kill_and_quick_kills_after_it_are_demand) {
+  Story s;
+  s.memory(kNow - 17 * kSecond, kNow - 7 * kSecond, 10 * kSecond, [](double t) { return 27 + t * 1.3; });
+  s.limit(kNow - 17 * kSecond, kNow + 20 * kSecond, 64).level_load(kNow - 17 * kSecond, kNow - 7 * kSecond);
+  for (int i = 0; i < 6; ++i) {
+    s.kill(kNow + i * 2 * kSecond, 64, 4000 + i).age_ns = i == 0 ? 20 * kSecond : 1'500'000'000;
+    s.main_end(kNow + i * 2 * kSecond + 20'000'000, 9, 0, 4000 + i).oom_victim = 1;
+    s.memory(kNow + i * 2 * kSecond + 600'000'000, kNow + i * 2 * kSecond + 1'700'000'000, kSecond, [](double t) { return 20 + 40 * t; });
+  }
+  const auto f = explain(s.symptom("oom_kill", 6).symptom("crash_loop", 1, kNow + 4 * kSecond));
+  EXPECT_EQ(cause(f), "memory-demand-grew") << ranking(f);
+}
+
+TEST(Missing, two_readings_before_the_first_kill_and_the_same_growth_after_it_are_a_leak) {
+  Story s;
+  s.memory(kNow - 17 * kSecond, kNow - 7 * kSecond, 10 * kSecond, [](double t) { return 17 + t * 3.7; });
+  s.memory(kNow + kSecond, kNow + 17 * kSecond, kSecond, [](double t) { return 17 + t * 3.7; });
+  s.limit(kNow - 17 * kSecond, kNow + 20 * kSecond, 80).level_load(kNow - 17 * kSecond, kNow - 7 * kSecond);
+  for (int i = 0; i < 2; ++i) {
+    s.kill(kNow + i * 18 * kSecond, 80, 4000 + i).age_ns = 17 * kSecond;
+    s.main_end(kNow + i * 18 * kSecond + 20'000'000, 9, 0, 4000 + i).oom_victim = 1;
+  }
+  const auto f = explain(s.symptom("oom_kill", 2));
+  EXPECT_EQ(cause(f), "memory-leak") << ranking(f);
+}
+
 TEST(Missing, zero_pids_and_empty_names_are_unknown) {
   Story s = limit_lowered();
   for (auto& e : s.facts.events)

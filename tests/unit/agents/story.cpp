@@ -25,7 +25,7 @@ Story limit_lowered(bool posted) {
   EventRow& changed = s.event("limit_changed", kNow + 5 * kSecond);   // noticed at the next reading, after the first kill
   changed.resource = "memory.max", changed.before_value = 256 * kMiB, changed.after_value = 64 * kMiB;
   for (int i = 0; i < 7; ++i) {
-    s.kill(kNow + i * 6 * kSecond, 64, 4000 + i);
+    s.kill(kNow + i * 6 * kSecond, 64, 4000 + i).age_ns = 5 * kSecond;
     s.main_end(kNow + i * 6 * kSecond + 20'000'000, 9, 0, 4000 + i).oom_victim = 1;
   }
   s.symptom("oom_kill", 7).symptom("crash_loop", 1, kNow + 12 * kSecond);
@@ -55,7 +55,7 @@ Story demand_grew() {
     return static_cast<std::int64_t>(used);
   });
   for (int i = 0; i < 4; ++i) {
-    s.kill(kNow + i * 10 * kSecond, 128, 4000 + i);
+    s.kill(kNow + i * 10 * kSecond, 128, 4000 + i).age_ns = i == 0 ? 10 * kMinute : 9 * kSecond;
     s.main_end(kNow + i * 10 * kSecond + 20'000'000, 9, 0, 4000 + i).oom_victim = 1;
   }
   return s.symptom("oom_kill", 4).symptom("crash_loop", 1, kNow + 20 * kSecond), s;
@@ -68,7 +68,7 @@ Story leak() {
   s.level_load(kNow - 5 * kMinute, kNow - kSecond);
   s.limit(kNow - 5 * kMinute, kNow + 5 * kMinute, 128);
   for (int i = 0; i < 2; ++i) {
-    s.kill(kNow + i * 301 * kSecond, 128, 4000 + i);
+    s.kill(kNow + i * 301 * kSecond, 128, 4000 + i).age_ns = 5 * kMinute;
     s.main_end(kNow + i * 301 * kSecond + 20'000'000, 9, 0, 4000 + i).oom_victim = 1;
   }
   s.facts.built_ns = kNow + 6 * kMinute;
