@@ -1,0 +1,3 @@
+#include "aggregator/app/aggregator.hpp"
+
+int main(int argc, char** argv) { return fw::app::run_program(argc, argv); }
