@@ -123,6 +123,14 @@ double slope_per_second(std::span<const Sample> samples) {   // Theil-Sen: the m
   return *middle;
 }
 
+// A service that was started and then got its first request is no growing load: the idle beginning of a rate is left out, unless
+// it was idle for most of its life.
+std::span<const Sample> without_idle_start(std::span<const Sample> rates) {
+  const double usual = summarize(rates).median;
+  while (!rates.empty() && rates.front().value < 0.1 * usual) rates = rates.subspan(1);
+  return rates;
+}
+
 // Most series do nothing; they cost one pass.
 bool may_move(std::span<const Sample> samples) {
   const auto [low, high] = std::minmax_element(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.value < b.value; });
@@ -179,7 +187,7 @@ std::vector<AnomalyRow> find_anomalies(const IncidentFacts& facts) {
     // The first life is the one before the symptoms: always looked at.
     if (lives.size() > kMaxLives) lives.erase(lives.begin() + 1, lives.end() - (kMaxLives - 1));
     for (const auto life : lives) {
-      const std::vector<Sample> samples = thin(life);
+      const std::vector<Sample> samples = thin(row.kind == "counter" ? without_idle_start(life) : life);
       if (!may_move(samples)) continue;
       auto add = [&](std::optional<AnomalyRow> found) {
         if (!found) return;

@@ -72,6 +72,17 @@ TEST(Anomalies, counter_is_looked_at_as_its_rate) {
   EXPECT_EQ(kinds(busier, "cpu_usage_us"), Kinds{"step_up"});
 }
 
+TEST(Anomalies, first_requests_of_a_service_are_no_growing_load) {
+  const auto rate_after = [](double idle_s) {
+    Story s;
+    double used = 0;
+    s.series("cpu_usage_us", kNow - 10 * kMinute, kNow, 10 * kSecond, [&](double t) { return static_cast<std::int64_t>(used += t < idle_s ? 0 : 1e6); });
+    return kinds(s, "cpu_usage_us");
+  };
+  EXPECT_EQ(rate_after(60), Kinds{});
+  EXPECT_EQ(rate_after(400), Kinds{"step_up"});
+}
+
 TEST(Anomalies, loop_of_many_restarts_is_bounded) {
   Story s;
   for (int i = 0; i < 300; ++i) {
