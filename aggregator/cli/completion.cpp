@@ -82,7 +82,8 @@ struct Dialect {
 std::string offer_kind(const Dialect& dialect, std::string_view kind) {
   if (is_path(kind)) return std::string(dialect.offer_files);
   if (is_dynamic(kind)) return fmt::format(fmt::runtime(dialect.offer_dynamic), kind);
-  return fmt::format(fmt::runtime(dialect.offer_words), words(static_values(kind)));
+  const auto values = static_values(kind);
+  return values.empty() ? ":" : fmt::format(fmt::runtime(dialect.offer_words), words(values));   // free text: offer nothing
 }
 
 std::string case_paths(const std::vector<CommandSpec>& commands) {
@@ -113,8 +114,8 @@ std::string case_commands(const Dialect& dialect, const std::vector<CommandSpec>
       }
     }
     const auto flags = fmt::format(fmt::runtime(dialect.offer_words), words(options));
-    const auto rest = command.argument_kind.empty() ? fmt::format(fmt::runtime(dialect.offer_words), words(command.commands))
-                                                    : offer_kind(dialect, command.argument_kind);
+    const auto rest = command.commands.empty() ? offer_kind(dialect, command.argument_kind)
+                                               : fmt::format(fmt::runtime(dialect.offer_words), words(command.commands));
     out += fmt::format("{}'{}') if [[ $cur == -* ]]; then {}; else {}; fi ;;\n", indent, command.path, flags, rest);
   }
   return out;

@@ -14,18 +14,40 @@ namespace fw::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "\nTopics: fleetwright help exit-codes | formatting | environment\n"
+    "Topics: fleetwright help exit-codes | formatting | environment\n"
     "Start:  fleetwright init, then fleetwright doctor";
 
+template <class T>
+std::string help_words(const std::map<std::string, T>& choices) {
+  std::string out;
+  for (const auto& [word, value] : choices) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+// One of a few words; unlike CLI11's own transformers it leaves the help text readable.
+template <class T>
+void add_choice(CLI::App& app, const std::string& flag, T& target, std::map<std::string, T> choices, const std::string& help, const char* kind) {
+  app.add_option_function<std::string>(
+         flag,
+         [&target, choices, flag](const std::string& word) {
+           const auto found = choices.find(word);
+           if (found == choices.end()) throw CLI::ValidationError(flag + " " + word, "it can be " + help_words(choices));
+           target = found->second;
+         },
+         help)
+      ->type_name(kind);
+}
+
 void add_globals(CLI::App& app, Globals& globals) {
-  const std::map<std::string, Format> formats{{"text", Format::text}, {"wide", Format::wide}, {"json", Format::json}, {"name", Format::name}};
-  const std::map<std::string, term::ColorMode> colors{
-      {"auto", term::ColorMode::automatic}, {"always", term::ColorMode::always}, {"never", term::ColorMode::never}};
-  app.add_option("-o,--output", globals.format, "text, wide, json or name")
-      ->transform(CLI::Transformer(formats))->type_name("FORMAT");
+  add_choice<Format>(app, "-o,--output", globals.format,
+                     {{"text", Format::text}, {"wide", Format::wide}, {"json", Format::json}, {"name", Format::name}},
+                     "text, wide, json or name", "FORMAT");
   app.add_option("--context", globals.context, "Context of the contexts file to use")->type_name(kContextArgument);
   app.add_option("--server", globals.server, "Server address instead of the context's, https://HOST:PORT")->type_name("URL");
-  app.add_option("--color", globals.color, "auto, always or never")->transform(CLI::Transformer(colors))->type_name("WHEN");
+  add_choice<term::ColorMode>(
+      app, "--color", globals.color,
+      {{"auto", term::ColorMode::automatic}, {"always", term::ColorMode::always}, {"never", term::ColorMode::never}},
+      "auto, always or never", "WHEN");
   app.add_flag("--header", globals.header, "Print column titles on a pipe, too");
 }
 
@@ -45,6 +67,10 @@ std::string path_of(const CLI::App* command) {
     out = parent->get_name() + " " + out;
   }
   return out;
+}
+
+std::string help_of(const CLI::App* command) {
+  return command->help(command->get_parent() == nullptr ? "" : path_of(command->get_parent()));
 }
 
 // "unknown command 'incidnets'; did you mean incidents?" instead of CLI11's remark about an argument that was not expected.
@@ -73,7 +99,6 @@ int run(int argc, const char* const* argv) {
   std::signal(SIGPIPE, SIG_IGN);   // a reader that went away ends the output, not the program
 
   CLI::App app("Explains incidents of a fleet: what the kernel saw, joined with what people changed.", "fleetwright");
-  app.footer(kFooter);
   app.fallthrough();
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(28);
@@ -85,11 +110,12 @@ int run(int argc, const char* const* argv) {
   add_case_commands(app, commands);
   add_setup_commands(app, commands);
   add_meta_commands(app, commands);
+  app.footer(kFooter);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    term::write_all(STDOUT_FILENO, chosen(app)->help(path_of(chosen(app))));
+    term::write_all(STDOUT_FILENO, help_of(chosen(app)));
     return to_int(ExitCode::ok);
   } catch (const CLI::ParseError& error) {
     return refuse({ExitCode::usage, "wrong usage", usage_error(app, error), path_of(chosen(app)) + " --help"});
@@ -99,7 +125,7 @@ int run(int argc, const char* const* argv) {
   const auto* action = commands.find(command);
   if (action == nullptr) {   // a group such as `case` alone
     const bool is_root = command == &app;
-    term::write_all(is_root ? STDOUT_FILENO : STDERR_FILENO, command->help(is_root ? "" : path_of(command->get_parent())));
+    term::write_all(is_root ? STDOUT_FILENO : STDERR_FILENO, help_of(command));
     return to_int(is_root ? ExitCode::ok : ExitCode::usage);
   }
   const SystemClock clock;

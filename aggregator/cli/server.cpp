@@ -27,12 +27,11 @@ http::ClientConfig client_config(const Context& context, ServerTimeouts timeouts
   return config;
 }
 
-Failure no_answer(const Error& error, const std::string& server) {
-  Failure failure{ExitCode::failure, "no answer from " + server, error.context, "fleetwright doctor"};
-  if (error.code == Errc::gone) failure.fix = "is the aggregator running there? `fleetwright doctor` checks step by step";
-  if (error.code == Errc::timeout) failure.fix = "try again; `fleetwright doctor` checks step by step";
+// The client's text begins with the address.
+Failure no_answer(const Error& error) {
+  Failure failure{ExitCode::failure, "no answer", error.context, "`fleetwright doctor` checks step by step"};
   if (error.code == Errc::permission) {
-    failure.what = "no trusted connection to " + server;
+    failure.what = "no trusted connection";
     failure.fix = "`fleetwright doctor` shows whose certificate is not accepted or has expired";
   }
   if (error.code == Errc::invalid_argument) failure.code = ExitCode::usage;
@@ -70,7 +69,7 @@ Server::Server(Context context, ServerTimeouts timeouts) : context_(std::move(co
 }
 
 Outcome<std::string> Server::answer(const Result<http::Response>& response, std::string_view path) {
-  if (!response) return no_answer(response.error(), context_.server);
+  if (!response) return no_answer(response.error());
   if (response->status != kOk) return refused(response->status, path, response->body, context_);
   return response->body;
 }

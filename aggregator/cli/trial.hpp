@@ -17,9 +17,9 @@ struct TrialPlan {
   std::string person;
   std::string host_name;                     // of this machine: goes into the server's certificate
   std::string advertise;                     // host that agents and people connect to
-  std::string listen_agents = "127.0.0.1:7441";
-  std::string listen_people = "127.0.0.1:7443";
-  std::string listen_plain = "127.0.0.1:7440";
+  std::string listen_agents = "127.0.0.1:7443";
+  std::string listen_people = "127.0.0.1:7444";
+  std::string listen_plain = "127.0.0.1:7445";
   bool allow_port_zero = false;              // for tests, which ask the aggregator for its ports
   std::int64_t now_ns = 0;
 };

@@ -53,7 +53,8 @@ Outcome<ExitCode> help(Session& session, CLI::App& root, const std::string& topi
     session.print_long(found.front()->help(root.get_name()));
   } else {
     auto known = static_values(kTopicArgument);
-    for (const auto& name : describe(root).front().commands) known.push_back(name);
+    const auto commands = describe(root);
+    known.insert(known.end(), commands.front().commands.begin(), commands.front().commands.end());
     const auto guess = nearest_word(topic, known);
     return Failure{ExitCode::usage, "no help about '" + topic + "'", guess ? "did you mean " + *guess + "?" : "", "fleetwright help"};
   }

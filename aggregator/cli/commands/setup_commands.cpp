@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <memory>
 
 #include <fmt/format.h>
@@ -36,14 +37,15 @@ Outcome<ExitCode> init(Session& session, TrialPlan plan, bool dry_run) {
   if (plan.nodes.empty()) plan.nodes.push_back(plan.host_name);
   if (plan.person.empty()) plan.person = user_name(session.environment());
   plan.now_ns = session.now_ns();
+  const auto created = fmt::format("trial/{} created", term::escape(std::filesystem::path(plan.folder).lexically_normal().filename().string()));
   if (dry_run) {
     if (const auto good = check_trial(plan); !good) return good.error();
-    session.print(fmt::format("trial/{} created (dry run)\n", term::escape(plan.folder)));
+    session.print(created + " (dry run)\n");
     return ExitCode::ok;
   }
   const auto made = make_trial(plan);
   if (!made) return made.error();
-  session.print(fmt::format("trial/{} created\n", term::escape(plan.folder)));
+  session.print(created + "\n");
   for (const auto& file : *made) session.say("  " + file + "\n");
   session.say("\n" + trial_next_steps(plan, session.folder()));
   return ExitCode::ok;

@@ -30,7 +30,7 @@ std::string word(agents::Confidence confidence) {
 }
 
 std::string cited(const Evidence& evidence) {
-  return evidence.evidence_ids.empty() ? std::string() : fmt::format("  [{}]", fmt::join(evidence.evidence_ids, " "));
+  return evidence.evidence_ids.empty() ? std::string() : fmt::format("  [{}]", fmt::join(evidence.evidence_ids, ","));
 }
 
 std::string fact_time(std::int64_t time_ns, const Layout& layout) {
@@ -39,7 +39,7 @@ std::string fact_time(std::int64_t time_ns, const Layout& layout) {
 
 void facts(Document& document, const std::vector<agents::Fact>& list) {
   for (const auto& fact : list) {
-    const auto label = fmt::format("[{}]  {}  {}", fact.id, fact_time(fact.time_ns, document.layout()), fact.source);
+    const auto label = fmt::format("[{}]  {}  {} ", fact.id, fact_time(fact.time_ns, document.layout()), fact.source);
     document.item(2, label, fact.text, Role::dim);
   }
 }
@@ -177,7 +177,7 @@ void change_table(Document& document, const Hypothesis& hypothesis, Detail detai
     if (wide) row.insert(row.end(), {{number(change.llr)}, {fmt::format("{:.2f}", change.share)}, {change.change_group}});
     table.add(std::move(row));
   }
-  document.item(3, "changes", detail == Detail::wide ? "natural log of how much each part speaks for it" : "++ strongly for, + for, 0 says nothing, - against, -- strongly against", Role::dim);
+  document.item(3, "changes:", detail == Detail::wide ? "natural log of how much each part speaks for it" : "++ strongly for, + for, 0 says nothing, - against, -- strongly against", Role::dim);
   document.table(5, table);
 }
 
@@ -186,7 +186,7 @@ void hypothesis_block(Document& document, std::size_t rank, const Hypothesis& hy
   if (detail == Detail::wide) title += fmt::format("  p={:.3f} prior={:.3f} log-odds={:+.2f}", hypothesis.probability, hypothesis.prior, hypothesis.log_odds);
   document.heading(title);
   if (!hypothesis.sentence.empty()) document.item(3, {}, hypothesis.sentence);
-  document.item(3, "track record", hypothesis.track_record.empty() ? "never confirmed yet" : hypothesis.track_record, Role::dim);
+  document.item(3, "track record:", hypothesis.track_record.empty() ? "never confirmed yet" : hypothesis.track_record, Role::dim);
   const auto list = [&](std::string_view label, Role role, auto pick, auto text) {
     for (const auto& evidence : hypothesis.evidence) {
       if (pick(evidence)) document.item(3, label, text(evidence), role);
@@ -250,7 +250,7 @@ std::string explain(const std::string& title, const Findings& findings, const La
   if (findings.cause() == nullptr) {
     document.heading("None of these explains it well enough: the cause is unknown.");
   }
-  if (detail == Detail::wide) document.paragraph(fmt::format("unknown: p={:.3f}", findings.unknown_probability));
+  if (detail == Detail::wide) document.heading(fmt::format("unknown: p={:.3f}", findings.unknown_probability));
   if (!findings.facts.empty()) {
     document.heading("Facts");
     facts(document, findings.facts);
@@ -268,7 +268,7 @@ std::optional<std::string> evidence(const Findings& findings, const std::string&
   const auto fact = std::find_if(findings.facts.begin(), findings.facts.end(), [&](const auto& f) { return f.id == id; });
   if (fact == findings.facts.end()) return std::nullopt;
   Document document(layout);
-  document.item(0, fmt::format("[{}]  {}  {}", fact->id, term::rfc3339(fact->time_ns), fact->source), fact->text, Role::bold);
+  document.item(0, fmt::format("[{}]  {}  {} ", fact->id, term::rfc3339(fact->time_ns), fact->source), fact->text, Role::bold);
   bool first = true;
   for (const auto& hypothesis : findings.hypotheses) {
     for (const auto& item : hypothesis.evidence) {

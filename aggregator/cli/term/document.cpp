@@ -13,7 +13,7 @@ constexpr std::size_t kMinTextColumns = 24;
 
 void Document::heading(std::string_view text) {
   if (!out_.empty()) blank();
-  out_ += paint(escape(text), Role::bold, layout_.ink) + '\n';
+  item(0, {}, text, Role::bold);
 }
 
 void Document::paragraph(std::string_view text, Role role) { item(0, {}, text, role); }

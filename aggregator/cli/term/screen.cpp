@@ -20,8 +20,9 @@
 namespace fw::cli::term {
 namespace {
 
-constexpr std::string_view kEnter = "\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J";
-constexpr std::string_view kLeave = "\x1b[?25h\x1b[?1049l";
+// Without cursor and without wrapping: a line that is too wide is cut by the terminal.
+constexpr std::string_view kEnter = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";
+constexpr std::string_view kLeave = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 // Signal handlers reach only static storage. Written before the handlers are installed.
 struct SavedTerminal {

@@ -12,7 +12,7 @@ enum class Ink { off, on };
 
 // --color, then NO_COLOR (set and not empty), CLICOLOR_FORCE (not 0), CLICOLOR=0, TERM=dumb, then whether it is a terminal.
 struct ColorEnvironment {
-  std::optional<std::string> no_color, clicolor, clicolor_force, term;
+  std::optional<std::string> no_color = {}, clicolor = {}, clicolor_force = {}, term = {};
 };
 Ink decide_color(ColorMode mode, const ColorEnvironment& environment, bool is_terminal);
 

@@ -42,17 +42,17 @@ void Table::add(std::vector<Cell> row) {
 }
 
 std::string Table::render(const Layout& layout) const {
-  return layout.for_people ? render_for_people(layout) : render_for_scripts(layout.header);
+  return layout.for_people ? render_for_people(layout) : render_for_scripts(layout);
 }
 
-std::string Table::render_for_scripts(bool header) const {
+std::string Table::render_for_scripts(const Layout& layout) const {
   std::string out;
-  if (header) {
+  if (layout.header) {
     for (std::size_t i = 0; i < columns_.size(); ++i) out.append(i == 0 ? "" : "\t").append(columns_[i].title);
     out += '\n';
   }
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) out.append(i == 0 ? "" : "\t").append(row[i].text);
+    for (std::size_t i = 0; i < row.size(); ++i) out.append(i == 0 ? "" : "\t").append(paint(row[i].text, row[i].role, layout.ink));
     out += '\n';
   }
   return out;

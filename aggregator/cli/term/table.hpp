@@ -34,7 +34,7 @@ class Table {
   std::string render(const Layout& layout) const;
 
  private:
-  std::string render_for_scripts(bool header) const;
+  std::string render_for_scripts(const Layout& layout) const;
   std::string render_for_people(const Layout& layout) const;
 
   std::vector<Column> columns_;
