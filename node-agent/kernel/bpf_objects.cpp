@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -133,6 +134,7 @@ class Objects final : public BpfSensors {
     load("memory", &fw_memory_bpf__elf_bytes);
     load("process", &fw_process_bpf__elf_bytes);
     if (!objects_.empty()) attach_all();
+    ::malloc_trim(0);   // libbpf has had the kernel's whole BTF in memory, more than all the agent needs afterwards
     return statuses();
   }
 
