@@ -90,6 +90,8 @@ void FrameReader::push(ByteView bytes) {
   if (failed_) return;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(begin_));
   begin_ = 0;
+  constexpr std::size_t kKeptBytes = 64 * 1024;  // one large frame does not cost a session its memory for ever
+  if (buffer_.empty() && buffer_.capacity() > kKeptBytes) buffer_.shrink_to_fit();
   buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
 }
 
