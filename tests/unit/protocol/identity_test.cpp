@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "protocol/transport/openssl.hpp"
 #include "protocol/transport/pki.hpp"
 #include "tests/unit/protocol/pki_fixture.hpp"
 
@@ -80,6 +81,67 @@ TEST_F(Pki, the_key_of_another_authority_does_not_sign) {
 TEST_F(Pki, names_what_is_no_certificate) {
   EXPECT_EQ(certificate_info("").error().code, Errc::malformed);
   EXPECT_EQ(certificate_info("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").error().code, Errc::malformed);
+}
+
+// Certificates that our own pki would never issue, but another authority might. Self-signed: identity_of() looks at content only.
+CertificatePtr foreign(EVP_PKEY* key, const char* names, const char* usage, const char* common_name = "alice") {
+  CertificatePtr certificate(X509_new());
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  X509_set_pubkey(certificate.get(), key);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+  const auto* name = reinterpret_cast<const unsigned char*>(common_name);
+  if (*common_name != 0) X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, MBSTRING_UTF8, name, -1, -1, 0);
+  for (const auto& [nid, value] : {std::pair{NID_subject_alt_name, names}, std::pair{NID_ext_key_usage, usage}}) {
+    if (*value == 0) continue;
+    const ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
+    X509_add_ext(certificate.get(), extension.get(), -1);
+  }
+  X509_sign(certificate.get(), key, EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? nullptr : EVP_sha256());
+  return certificate;
+}
+
+TEST(IdentityOf, takes_what_names_exactly_one) {
+  const KeyPtr key(EVP_EC_gen("P-256"));
+  const KeyPtr edwards(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  EXPECT_EQ(identity_of(foreign(key.get(), "", "clientAuth").get())->kind, Kind::person);
+  EXPECT_EQ(identity_of(foreign(edwards.get(), "", "clientAuth").get())->kind, Kind::person);
+  EXPECT_EQ(identity_of(foreign(key.get(), "URI:https://else.where/x,URI:spiffe://fleetwright/person/alice", "clientAuth").get())->name, "alice");
+  EXPECT_EQ(identity_of(foreign(key.get(), "URI:spiffe://fleetwright/node/0193aaaa-bbbb-7ccc-8ddd-eeeeffff0001", "clientAuth,serverAuth").get())->kind,
+            Kind::node);
+}
+
+TEST(IdentityOf, refuses_everything_in_doubt) {
+  const KeyPtr key(EVP_EC_gen("P-256"));
+  const KeyPtr other_curve(EVP_EC_gen("P-384"));
+  const KeyPtr rsa(EVP_RSA_gen(2048));
+  struct Doubt {
+    const char* text;
+    EVP_PKEY* key;
+    const char* names;
+    const char* usage;
+    const char* common_name;
+  };
+  const std::vector<Doubt> doubts = {
+      {"another kind than P-256", other_curve.get(), "", "clientAuth", "alice"},
+      {"another kind than P-256", rsa.get(), "", "clientAuth", "alice"},
+      {"does not say what it may be used for", key.get(), "", "", "alice"},
+      {"is for another purpose", key.get(), "", "codeSigning", "alice"},
+      {"no common name", key.get(), "", "clientAuth", ""},
+      {"several fleetwright URIs", key.get(), "URI:spiffe://fleetwright/person/alice,URI:spiffe://fleetwright/person/alice", "clientAuth", "alice"},
+      {"names another person", key.get(), "URI:spiffe://fleetwright/person/bob", "clientAuth", "alice"},
+      {"names another person", key.get(), "URI:spiffe://fleetwright/admin/alice", "clientAuth", "alice"},
+      {"names no node", key.get(), "URI:spiffe://fleetwright/node/x", "clientAuth", "n"},
+      {"names no node", key.get(), "URI:spiffe://fleetwright/node/0193AAAA-bbbb-7ccc-8ddd-eeeeffff0001", "clientAuth", "n"},
+      {"names no node", key.get(), "URI:spiffe://fleetwright/node/0193aaaabbbb7ccc8dddeeeeffff0001", "clientAuth", "n"},
+      {"names no node", key.get(), "URI:spiffe://fleetwright/node/00000000-0000-0000-0000-000000000000", "clientAuth", "n"},
+  };
+  for (const auto& doubt : doubts) {
+    const auto identity = identity_of(foreign(doubt.key, doubt.names, doubt.usage, doubt.common_name).get());
+    ASSERT_FALSE(identity) << doubt.text << ", " << doubt.names;
+    EXPECT_EQ(identity.error().code, Errc::permission);
+    EXPECT_THAT(identity.error().message(), HasSubstr(doubt.text)) << doubt.names;
+  }
 }
 
 }  // namespace
