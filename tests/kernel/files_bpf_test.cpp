@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <stdexcept>
 
 #include "common/units.hpp"
 #include "node-agent/kernel/cgroup_reader.hpp"
@@ -181,12 +182,10 @@ bool drop_rights() {
   return ::syscall(SYS_capset, &header, data) == 0;
 }
 
-// Exits 0 when all is as it should be; says what is not.
-[[noreturn]] void live_without_rights(const kernel::CgroupLayout& layout) {
+// Throws what is not as it should be.
+void live_without_rights(const kernel::CgroupLayout& layout) {
   const auto check = [](bool good, const char* what) {
-    if (good) return;
-    std::fprintf(stderr, "not so: %s\n", what);
-    ::_exit(1);
+    if (!good) throw std::runtime_error{what};
   };
   check(drop_rights(), "rights can be dropped");
   SensorsConfig config;
@@ -225,12 +224,19 @@ bool drop_rights() {
         "by the next-best source");
   check(kill->kills_total == 1, "once");
   check(watcher.all<OomKill>(group.path()).size() == 1, "one event");
-  ::_exit(0);
 }
 
 TEST_F(FilesTest, without_rights_it_works_from_files_and_says_what_it_lacks) {
   const auto pid = ::fork();
-  if (pid == 0) live_without_rights(layout_);
+  if (pid == 0) {
+    try {
+      live_without_rights(layout_);
+    } catch (const std::exception& what) {
+      std::fprintf(stderr, "not so: %s\n", what.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
   const auto status = wait_for_exit(pid);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
