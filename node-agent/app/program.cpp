@@ -101,16 +101,20 @@ int run_agent(const AgentConfig& config) {
   auto& io = *new boost::asio::io_context(1);
   auto sensors = open_sensors(config, clock);
   if (!sensors) return fail(sensors.error().code == Errc::unsupported ? ExitCode::unprivileged : ExitCode::failure, sensors.error().message());
-  auto disk = uplink::RealDisk::open(config.spool_folder);
-  if (!disk) {
-    return fail(ExitCode::failure, "spool.folder: " + disk.error().message() + ". Give the agent a folder that it may write, with --set spool.folder=PATH");
+  auto folder = uplink::RealDisk::open(config.spool_folder);
+  if (!folder && folder.error().code == Errc::conflict) return fail(ExitCode::failure, "spool.folder: " + folder.error().message());
+  std::unique_ptr<uplink::Disk> disk;
+  if (folder) {
+    disk = std::move(*folder);
+  } else {
+    disk = std::make_unique<uplink::NoDisk>(folder.error());
   }
-  auto spool = uplink::Spool::open(**disk, {.max_bytes = config.spool_max_bytes});
+  auto spool = uplink::Spool::open(*disk, {.max_bytes = config.spool_max_bytes});
   const auto identity = identity_of(config);
   const auto rights = drop_rights((*sensors)->features().release);
 
   auto lacking = (*sensors)->features().lacking();
-  if (!spool.in_memory().empty()) lacking.push_back("spool: only in memory: " + spool.in_memory());
+  if (!spool.in_memory().empty()) lacking.push_back("spool: only in memory: " + spool.in_memory() + "; give the agent a folder that it may write (spool.folder)");
   log::info("agent started", {{"version", kVersion}, {"node", identity.name}, {"node_uid", identity.uid}, {"kernel", (*sensors)->features().release},
                               {"cgroups", (*sensors)->features().cgroup_mode}, {"aggregator", config.aggregator_address},
                               {"stream", spool.stream_id().str()}});

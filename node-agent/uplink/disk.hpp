@@ -53,4 +53,20 @@ class RealDisk final : public Disk {
   UniqueFd open_file_;      // open_name_, for appending
 };
 
+// A folder that cannot be opened: every operation fails with the reason, so the spool works in memory and says why.
+class NoDisk final : public Disk {
+ public:
+  explicit NoDisk(Error reason) : reason_(std::move(reason)) {}
+  Result<std::vector<FileInfo>> list() override { return reason_; }
+  Result<wire::Bytes> read(std::string_view) override { return reason_; }
+  Result<void> append(std::string_view, wire::ByteView) override { return reason_; }
+  Result<void> sync(std::string_view) override { return reason_; }
+  Result<void> sync_folder() override { return reason_; }
+  Result<void> rename(std::string_view, std::string_view) override { return reason_; }
+  Result<void> unlink(std::string_view) override { return reason_; }
+
+ private:
+  Error reason_;
+};
+
 }  // namespace fw::uplink

@@ -163,6 +163,15 @@ TEST_F(AgentProgram, stops_in_time_when_the_aggregator_takes_the_connection_and_
   EXPECT_LT(took, 5s);
 }
 
+TEST_F(AgentProgram, runs_without_a_folder_for_its_spool_and_says_so) {
+  const auto config = write_config(1);
+  std::ofstream(config, std::ios::app) << "spool.max_bytes: 8MiB\n";
+  write("spool", "a file where the folder should be");
+  const auto [code, took] = stop_after(config, "spool: only in memory", SIGTERM);
+  EXPECT_EQ(code, 0);
+  EXPECT_LT(took, 5s);
+}
+
 TEST_F(AgentProgram, a_second_agent_on_the_same_spool_is_refused) {
   const auto config = write_config(1);
   const auto holder = uplink::RealDisk::open(folder_ + "/spool");
