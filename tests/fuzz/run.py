@@ -24,12 +24,12 @@ def run(program):
     name = program.name
     corpus = args.folder / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
-    seeds = source / "corpus" / name.removesuffix("_fuzzer")
+    seeds = source / "corpus" / name
     command = [str(program), f"-max_total_time={args.seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
                f"-artifact_prefix={findings}/{name}-", str(corpus)]
-    for folder in (seeds, source / "corpus" / name):
-        if folder.is_dir():
-            command.append(str(folder))
+    if not any(seeds.iterdir() if seeds.is_dir() else ()):
+        return f"FAIL {name}: no seeds in {seeds}", False
+    command.append(str(seeds))
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     executed = re.search(r"number_of_executed_units: (\d+)", result.stdout)
     count = int(executed.group(1)) if executed else 0
