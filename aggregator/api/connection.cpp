@@ -74,6 +74,8 @@ class BodyBudget {
   std::size_t mine_ = 0;
 };
 
+// g++ 12 miscompiles some expressions in coroutines: co_await in the condition of an empty loop, and "?:" whose sides make temporaries
+// that own memory. Coroutines of this folder avoid both; plain functions make such values.
 template <class Stream>
 class Conversation {
  public:
@@ -81,8 +83,8 @@ class Conversation {
       : stream_(stream), address_(std::move(address)), peer_(std::move(peer)), router_(router), shared_(shared) {}
 
   asio::awaitable<void> run() {
-    while (co_await exchange()) {
-    }
+    bool more = true;
+    while (more) more = co_await exchange();
   }
 
  private:
@@ -112,7 +114,8 @@ class Conversation {
     shared_.metrics.observe(Metric::http_request_duration, static_cast<double>(shared_.clock.mono_ns() - began_ns) / 1e9, {route});
     const bool complete = parser.is_done();
     const bool keep = complete && parser.get().keep_alive();
-    const bool sent = co_await write(std::move(*response), request.method == Method::head, parser.get().version(), keep);
+    // Beast closes the socket of a peer that was too slow: nothing can be said to it any more, but it is counted like the others.
+    const bool sent = lowest().socket().is_open() && co_await write(*response, request.method == Method::head, parser.get().version(), keep);
     ++served_;
     if (sent && !keep) co_await close(complete);
     co_return sent && keep;
@@ -193,7 +196,7 @@ class Conversation {
     while (!parser.is_done()) {
       parser.get().body().data = chunk.data();
       parser.get().body().size = chunk.size();
-      auto [error, bytes] = co_await http::async_read(stream_, buffer_, parser, kAwait);
+      const auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser, kAwait);
       static_cast<void>(bytes);
       if (error && error != http::error::need_buffer) co_return failed_body(error);
       const std::size_t got = chunk.size() - parser.get().body().size;
@@ -218,7 +221,8 @@ class Conversation {
     std::string failure;
     try {
       auto response = co_await with_timeout(match.route->handler(request, match.id), shared_.limits.backend_timeout);
-      co_return response ? std::move(*response) : problem(503, "no answer from the store in time");
+      if (response) co_return std::move(*response);
+      co_return problem(503, "no answer from the store in time");
     } catch (const std::exception& error) {
       failure = error.what();
     }
@@ -231,26 +235,31 @@ class Conversation {
            error != http::error::partial_message;
   }
 
+  Response malformed_answer(const beast::error_code& error) const {
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      return problem(431, "the headers are larger than " + std::to_string(shared_.limits.max_header_bytes) + " bytes");
+    }
+    return problem(400, "not an HTTP request: " + error.message());
+  }
+
   // No request: an orderly end, or one of the ways to misuse a connection.
   asio::awaitable<bool> header_failed(beast::error_code error) {
     if (is_malformed(error)) {
       count_error("malformed");
-      const bool large = error == http::error::header_limit || error == http::error::buffer_overflow;
-      const bool sent = co_await write(large ? problem(431, "the headers are larger than " + std::to_string(shared_.limits.max_header_bytes) + " bytes")
-                                             : problem(400, "not an HTTP request: " + error.message()),
-                                       false, 11, false);
+      Response response = malformed_answer(error);
+      const bool sent = co_await write(response, false, 11, false);
       if (sent) co_await close(false);
-    } else if (error == beast::error::timeout) {
-      if (served_ == 0 || buffer_.size() > 0) count_error("timeout");
-    } else if (error == http::error::partial_message || error == asio::error::connection_reset) {
-      count_error("reset");
-    } else if (error == http::error::end_of_stream) {
-      co_await close(true);
+      co_return false;
     }
+    if (error == http::error::end_of_stream) co_await close(true);
+    const bool broken = error == http::error::partial_message || error == asio::error::connection_reset;
+    if (broken) count_error("reset");
+    if (error == beast::error::timeout && (served_ == 0 || buffer_.size() > 0)) count_error("timeout");
     co_return false;
   }
 
-  asio::awaitable<bool> write(Response response, bool head, unsigned version, bool keep) {
+  // Moves the body out of `response`.
+  asio::awaitable<bool> write(Response& response, bool head, unsigned version, bool keep) {
     http::response<http::string_body> out{static_cast<http::status>(response.status), version};
     out.set(http::field::content_type, response.content_type);
     out.set("X-Content-Type-Options", "nosniff");

@@ -102,6 +102,17 @@ Response incident_answer(const Result<IncidentView>& incident) {
   return incident.has_error() ? problem(incident.error()) : ok(render_incident(*incident));
 }
 
+template <class T>
+Response list_answer(const Result<std::vector<T>>& list, std::string (*render)(const std::vector<T>&)) {
+  return list.has_error() ? problem(list.error()) : ok(render(*list));
+}
+
+Response explanation_answer(const std::string& id, const Result<std::string>& findings) {
+  if (findings.has_error()) return problem(findings.error());
+  auto body = render_explanation(id, *findings);
+  return body.has_error() ? problem(500, body.error().message()) : ok(std::move(*body));
+}
+
 // One method per route. `id` is the incident of the path.
 class PeopleApi {
  public:
@@ -114,37 +125,36 @@ class PeopleApi {
 
   asio::awaitable<Response> nodes(const Request& request, std::string) {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
-    const auto nodes = co_await backend_.nodes();
-    co_return nodes.has_error() ? problem(nodes.error()) : ok(render_nodes(*nodes));
+    const auto list = co_await backend_.nodes();
+    co_return list_answer(list, &render_nodes);
   }
 
   asio::awaitable<Response> changes(const Request& request, std::string) {
     const auto filter = change_filter(request.query);
     if (filter.has_error()) co_return problem(filter.error());
     const auto list = co_await backend_.changes(*filter);
-    co_return list.has_error() ? problem(list.error()) : ok(render_changes(*list));
+    co_return list_answer(list, &render_changes);
   }
 
   asio::awaitable<Response> incidents(const Request& request, std::string) {
     const auto filter = incident_filter(request.query);
     if (filter.has_error()) co_return problem(filter.error());
     const auto list = co_await backend_.incidents(*filter);
-    co_return list.has_error() ? problem(list.error()) : ok(render_incidents(*list));
+    co_return list_answer(list, &render_incidents);
   }
 
   asio::awaitable<Response> incident(const Request&, std::string id) {
     const auto number = incident_number(id);
     if (number.has_error()) co_return problem(number.error());
-    co_return incident_answer(co_await backend_.incident(*number));
+    const auto incident = co_await backend_.incident(*number);
+    co_return incident_answer(incident);
   }
 
   asio::awaitable<Response> explain(const Request&, std::string id) {
     const auto number = incident_number(id);
     if (number.has_error()) co_return problem(number.error());
     const auto findings = co_await backend_.explanation(*number);
-    if (findings.has_error()) co_return problem(findings.error());
-    auto body = render_explanation(id, *findings);
-    co_return body.has_error() ? problem(500, body.error().message()) : ok(std::move(*body));
+    co_return explanation_answer(id, findings);
   }
 
   asio::awaitable<Response> case_file(const Request&, std::string id) {
@@ -162,7 +172,8 @@ class PeopleApi {
     const auto number = incident_number(id);
     if (number.has_error()) co_return problem(number.error());
     if (const auto body = decode(request, [](changes::ObjectReader&) {}); body.has_error()) co_return problem(body.error());
-    co_return incident_answer(co_await backend_.take(*number, request.person()));
+    const auto incident = co_await backend_.take(*number, request.person());
+    co_return incident_answer(incident);
   }
 
   asio::awaitable<Response> note(const Request& request, std::string id) {
@@ -171,7 +182,8 @@ class PeopleApi {
     std::string text;
     const auto body = decode(request, [&text](changes::ObjectReader& reader) { text = reader.required_prose("text", kMaxNoteBytes); });
     if (body.has_error()) co_return problem(body.error());
-    co_return incident_answer(co_await backend_.add_note(*number, request.person(), std::move(text)));
+    const auto incident = co_await backend_.add_note(*number, request.person(), std::move(text));
+    co_return incident_answer(incident);
   }
 
   asio::awaitable<Response> close(const Request& request, std::string id) {
@@ -184,7 +196,8 @@ class PeopleApi {
       cause = reader.text("cause");
     });
     if (body.has_error()) co_return problem(body.error());
-    co_return incident_answer(co_await backend_.close(*number, request.person(), std::move(reason), std::move(cause)));
+    const auto incident = co_await backend_.close(*number, request.person(), std::move(reason), std::move(cause));
+    co_return incident_answer(incident);
   }
 
  private:
