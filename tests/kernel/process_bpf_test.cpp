@@ -1,5 +1,6 @@
 // Ends and signals of real processes on the running kernel.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,8 +62,8 @@ TEST_F(ProcessTest, a_fault_comes_from_the_kernel) {
   const Cgroup group{layout_, "fault"};
   const auto pid = group.spawn([] {
     ::signal(SIGSEGV, SIG_DFL);   // sanitizers have a handler
-    auto* volatile nowhere = static_cast<volatile int*>(nullptr);
-    *nowhere = 1;
+    auto* const forbidden = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *static_cast<volatile char*>(forbidden) = 1;
     return 0;
   });
   wait_for_exit(pid);
