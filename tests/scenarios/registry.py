@@ -18,7 +18,7 @@ class Scenario:
 SCENARIOS = []
 
 
-def scenario(name, *arguments, sets=("fast", "nightly"), shared=True, needs_cgroups=True, **keywords):
+def scenario(name, /, *arguments, sets=("fast", "nightly"), shared=True, needs_cgroups=True, **keywords):
     """Registers function(context, *arguments, **keywords); may be given several times for one function."""
     def register(function):
         SCENARIOS.append(Scenario(name, lambda context: function(context, *arguments, **keywords), sets, shared, needs_cgroups))
