@@ -358,7 +358,8 @@ bool Spool::make_room(std::uint64_t bytes) {
 }
 
 void Spool::thin(Files::iterator it) {
-  auto& [number, file] = *it;
+  const auto number = it->first;
+  auto& file = it->second;
   const auto taken = file.taken;
   if (file.records - taken <= 1) {
     file.kind = Kind::thinned;
