@@ -53,6 +53,7 @@ struct Config {
   transport::TlsFiles tls;                                        // ca: the node authority
   std::size_t shards = 1;
   Limits limits;
+  std::chrono::milliseconds sample_period{10'000}, hot_period{1'000};   // told to agents in Welcome
 };
 
 // Threading: thread-safe after open(). Lifetime: store, sink, metrics and clock outlive it; the destructor stops it.

@@ -23,6 +23,10 @@ asio::awaitable<void> wait_for_wake(asio::steady_timer& timer, std::chrono::nano
   co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
+asio::awaitable<Result<std::uint64_t>> read_acknowledged(store::Store& store, Uuid node, Uuid stream) {
+  co_return store.acknowledged_seq(node, stream);
+}
+
 // A closed set: label values of fleetwright_ingest_errors_total.
 std::string_view reason_of(const Error& error, bool handshake) {
   if (handshake) return error.code == Errc::timeout ? "handshake_timeout" : "tls";
@@ -158,11 +162,8 @@ asio::awaitable<void> Session::receive(wire::Hello hello) {
   origin_.clock_offset_ns = hello.wall_time_ns - received.wall_ns;
   origin_.clock_error_ns = static_cast<std::int64_t>(received.mono_ns - started_.mono_ns);
 
-  auto acknowledged = co_await asio::co_spawn(
-      context_.reads,
-      [](store::Store& store, Uuid node, Uuid stream) -> asio::awaitable<Result<std::uint64_t>> { co_return store.acknowledged_seq(node, stream); }(
-          context_.deps.store, origin_.node, origin_.stream),
-      asio::use_awaitable);
+  auto read = read_acknowledged(context_.deps.store, origin_.node, origin_.stream);
+  auto acknowledged = co_await asio::co_spawn(context_.reads, std::move(read), asio::use_awaitable);
   if (!acknowledged) {
     fail(acknowledged.error());
     co_return;
@@ -171,6 +172,8 @@ asio::awaitable<void> Session::receive(wire::Hello hello) {
   wire::Welcome welcome;
   welcome.session_id = id_;
   welcome.acknowledged_seq = *acknowledged;
+  welcome.sample_period_ms = static_cast<std::uint32_t>(context_.config.sample_period.count());
+  welcome.hot_period_ms = static_cast<std::uint32_t>(context_.config.hot_period.count());
   welcome.wall_time_ns = now().wall_ns;
   emit(session_.welcome(welcome, now()));
   if (end_) co_return;
@@ -257,8 +260,8 @@ asio::awaitable<Result<void>> Session::commit_loop() {
 asio::awaitable<bool> Session::commit(std::vector<store::Frame> frames, std::vector<std::vector<fleet::NodeEventPtr>> events) {
   Metrics& metrics = context_.deps.metrics;
   for (int tries = 0; tries < kStoreTries && !end_; ++tries) {
-    auto written = co_await store::write(context_.deps.store,
-                                         store::WriteFrames{.node = origin_.node, .stream = origin_.stream, .received_ns = now().wall_ns, .frames = frames});
+    store::Write write = store::WriteFrames{.node = origin_.node, .stream = origin_.stream, .received_ns = now().wall_ns, .frames = frames};
+    auto written = co_await store::write(context_.deps.store, std::move(write));
     if (written) {
       for (std::size_t i = 0; i < events.size(); ++i) {
         const auto count = static_cast<double>(events[i].size());

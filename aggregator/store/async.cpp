@@ -11,20 +11,19 @@
 namespace fw::store {
 namespace asio = boost::asio;
 
+// Named objects instead of temporaries in the co_await expressions here and at the callers: g++ 12 copies such temporaries bit by bit.
 asio::awaitable<Result<Written>> write(Store& store, Write write) {
-  // The result travels beside the handler: Result is not default constructible from an exception_ptr signature.
   auto result = std::make_shared<std::optional<Result<Written>>>();
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-      [&store, result](auto handler, Write value) {
-        auto executor = asio::get_associated_executor(handler);
-        auto guard = asio::make_work_guard(executor);
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        store.submit(std::move(value), [result, executor, guard, shared](Result<Written> written) {
-          result->emplace(std::move(written));
-          asio::post(executor, [shared] { std::move (*shared)(); });
-        });
-      },
-      asio::use_awaitable, std::move(write));
+  auto value = std::make_shared<Write>(std::move(write));
+  auto initiation = [&store, result, value](auto handler) {
+    auto executor = asio::get_associated_executor(handler);
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    store.submit(std::move(*value), [result, executor, shared, guard = asio::make_work_guard(executor)](Result<Written> written) {
+      result->emplace(std::move(written));
+      asio::post(executor, [shared] { std::move (*shared)(); });
+    });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiation), asio::use_awaitable);
   co_return std::move(**result);
 }
 
