@@ -55,7 +55,7 @@ Result<std::unique_ptr<Aggregator>> Aggregator::open(const AggregatorConfig& con
   const auto shards = config.shards > 0 ? static_cast<std::size_t>(config.shards) : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   auto ingest = ingest::Ingest::open({.address = agents_at.host, .port = agents_at.port,
                                       .tls = {.certificate = config.tls_certificate, .key = config.tls_key, .ca = config.tls_node_ca},
-                                      .shards = shards, .limits = {}},
+                                      .shards = shards, .limits = {}, .sample_period = config.sample_period, .hot_period = config.sample_hot_period},
                                      {.store = *app->store_, .sink = *app->coordinator_, .metrics = app->metrics_, .clock = clock});
   if (!ingest) return ingest.error();
   app->ingest_ = std::move(*ingest);

@@ -21,7 +21,8 @@ asio::awaitable<std::invoke_result_t<F&>> call(F f) {
 // Runs f there and resumes here with its answer.
 template <class Where, class F>
 asio::awaitable<std::invoke_result_t<F&>> run_on(Where& where, F f) {
-  co_return co_await asio::co_spawn(where, call(std::move(f)), asio::use_awaitable);
+  auto task = call(std::move(f));
+  co_return co_await asio::co_spawn(where, std::move(task), asio::use_awaitable);
 }
 
 }  // namespace
@@ -142,21 +143,23 @@ asio::awaitable<Result<api::IncidentView>> Backend::act(std::int64_t number, Act
     return result;
   });
   if (!done) co_return done.error();
-  auto durable = co_await asio::co_spawn(executor, coordinator_.saved(uid), asio::use_awaitable);
+  auto saved = coordinator_.saved(uid);
+  auto durable = co_await asio::co_spawn(executor, std::move(saved), asio::use_awaitable);
   if (!durable) co_return durable.error();
   co_return co_await incident(number);
 }
 
+// Not coroutines themselves: what an Action holds must not live in a co_await expression (g++ 12, see store/async.cpp).
 asio::awaitable<Result<api::IncidentView>> Backend::take(std::int64_t number, std::string person) {
-  co_return co_await act(number, [number, person](incidents::Engine& engine) { return engine.take(number, person); });
+  return act(number, [number, person](incidents::Engine& engine) { return engine.take(number, person); });
 }
 
 asio::awaitable<Result<api::IncidentView>> Backend::add_note(std::int64_t number, std::string person, std::string text) {
-  co_return co_await act(number, [number, person, text](incidents::Engine& engine) { return engine.note(number, person, text); });
+  return act(number, [number, person, text](incidents::Engine& engine) { return engine.note(number, person, text); });
 }
 
 asio::awaitable<Result<api::IncidentView>> Backend::close(std::int64_t number, std::string person, std::string reason, std::string confirmed_cause) {
-  co_return co_await act(number, [number, person, reason, confirmed_cause](incidents::Engine& engine) {
+  return act(number, [number, person, reason, confirmed_cause](incidents::Engine& engine) {
     return engine.close(number, person, reason, confirmed_cause);
   });
 }
@@ -165,7 +168,8 @@ asio::awaitable<Result<api::Backend::Stored>> Backend::store_change(changes::Cha
   if (change.id.is_nil()) change.id = make_uuid_v7(clock_.wall_ns());
   if (change.received_ns == 0) change.received_ns = clock_.wall_ns();
   if (change.started_ns == 0) change.started_ns = change.received_ns;
-  auto written = co_await store::write(store_, store::WriteChange{.change = std::move(change), .delivery_id = std::move(delivery_id)});
+  store::Write write = store::WriteChange{.change = std::move(change), .delivery_id = std::move(delivery_id)};
+  auto written = co_await store::write(store_, std::move(write));
   if (!written) co_return written.error();
   if (written->effect == store::Effect::duplicate || !written->change) co_return Stored::duplicate;
   const auto executor = coordinator_.executor();

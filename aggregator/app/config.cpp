@@ -54,6 +54,8 @@ config::Schema schema_of(AggregatorConfig& c) {
   schema.path(text("webhook.cloudevents_secret_file", "File with the secret of the CloudEvents webhook; without it the webhook is off.",
                    config::check_readable_file, false),
               c.cloudevents_secret_file);
+  schema.duration(range("sample.period", "How often agents read a container without a symptom.", 1'000, 60 * kMinute), c.sample_period);
+  schema.duration(range("sample.hot_period", "How often agents read a container with one.", 100, 60 * kMinute), c.sample_hot_period);
   schema.integer(range("shards", "Threads for agents' connections; 0 takes one per core.", 0, 256), c.shards);
   schema.duration(range("incident.resolve_after", "An incident without a symptom for this long is resolved.", 1'000, kDay), c.resolve_after);
   schema.text(choice("log.level", "What is logged.", {"trace", "debug", "info", "warn", "error"}), c.log_level);

@@ -18,6 +18,7 @@ struct AggregatorConfig {
   std::chrono::milliseconds keep_incidents = std::chrono::hours(24 * 90);
   std::uint64_t max_store_bytes = 10ULL << 30U;
   std::string github_secret_file, cloudevents_secret_file;
+  std::chrono::milliseconds sample_period = std::chrono::seconds(10), sample_hot_period = std::chrono::seconds(1);
   std::int64_t shards = 0;                                  // 0: one per core
   std::chrono::milliseconds resolve_after = std::chrono::minutes(5);
   std::string log_level = "info", log_format = "text";

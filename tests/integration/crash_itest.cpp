@@ -24,7 +24,7 @@ class Program {
     std::filesystem::remove(ports_file_);
     const auto tls = pki.server();
     std::vector<std::string> words{std::string(FW_BINARY_DIR) + "/bin/fleetwright-aggregator", "--ports-file", ports_file_};
-    for (const std::string& set : {"listen.agents=127.0.0.1:0", "listen.people=127.0.0.1:0", "listen.plain=127.0.0.1:0"}) words.insert(words.end(), {"--set", set});
+    for (const char* set : {"listen.agents=127.0.0.1:0", "listen.people=127.0.0.1:0", "listen.plain=127.0.0.1:0"}) words.insert(words.end(), {"--set", set});
     for (const std::string& set : {"tls.certificate=" + tls.certificate, "tls.key=" + tls.key, "tls.node_ca=" + tls.ca, "tls.people_ca=" + tls.ca,
                                    "store.url=sqlite://" + pki.folder() + "/store.db"}) {
       words.insert(words.end(), {"--set", set});
@@ -109,7 +109,8 @@ TEST(AggregatorCrash, kill_9_in_a_stream_loses_nothing_acknowledged_and_doubles_
   ASSERT_EQ(incidents.size(), 1U) << "one lineage, one incident, over all crashes";
   std::set<std::string> refs;
   for (const auto& row : incidents[0].events) {
-    if (row.kind == "symptom") EXPECT_TRUE(refs.insert(row.ref).second) << "a symptom counted twice";
+    if (row.kind != "symptom") continue;
+    EXPECT_TRUE(refs.insert(row.ref).second) << "a symptom counted twice";
   }
   EXPECT_EQ(refs.size(), sent);
   std::filesystem::remove_all(pki.folder());
