@@ -49,7 +49,7 @@ def story(bin_folder, out, stack):
     fleet = stack.enter_context(Fleet(bin_folder, work, node=os.uname().nodename))
     show(fleet, "nodes")
 
-    path = f"shop-{os.getpid()}/checkout"
+    path = f"/shop-{os.getpid()}/checkout"
     say(f"2. `checkout` serves 40 requests per second in the container {path}, memory limit {LIMIT_BEFORE // MIB} MiB.")
     worker = ["--base", "32MiB", "--request", "2MiB", "--hold-ms", 2000]   # working set: 32 + 40/s * 2 s * 2 MiB
     service = stack.enter_context(Service(bin_folder, work / "checkout", path, worker, load=["--rate", 40], limit_bytes=LIMIT_BEFORE))

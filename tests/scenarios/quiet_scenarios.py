@@ -1,4 +1,5 @@
 """Healthy services: busy, full page cache, warming up. Not one incident may open."""
+import os
 import time
 
 from cgroups import wait_until
@@ -14,6 +15,8 @@ def healthy(context, seconds):
     context.folder.mkdir(parents=True)
     with open(big_file, "wb") as file:
         file.write(b"x" * (96 * MIB))
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)   # a cached page belongs to who read it first: that is to be the reader
     with context.service("web", worker=["--base", "24MiB", "--request", "512KiB", "--hold-ms", 500], limit_bytes=96 * MIB) as web, \
             context.service("reader", worker=["--base", "8MiB", "--read-file", big_file], limit_bytes=48 * MIB, load=["--rate", 4]) as reader, \
             context.service("warming", worker=["--base", "8MiB", "--request", "1MiB", "--hold-ms", 800], limit_bytes=128 * MIB,
