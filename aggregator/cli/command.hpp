@@ -26,11 +26,11 @@ class Commands {
   std::map<const CLI::App*, Action> actions_;
 };
 
-void add_list_commands(CLI::App& root, Commands& commands);       // incidents nodes changes watch
-void add_incident_commands(CLI::App& root, Commands& commands);   // show explain take note close
-void add_case_commands(CLI::App& root, Commands& commands);       // case cards
-void add_setup_commands(CLI::App& root, Commands& commands);      // init doctor config
-void add_meta_commands(CLI::App& root, Commands& commands);       // completion version help
+void add_list_commands(CLI::App& root, Commands& commands);      // incidents nodes changes watch
+void add_incident_commands(CLI::App& root, Commands& commands);  // show explain take note close
+void add_case_commands(CLI::App& root, Commands& commands);      // case cards
+void add_setup_commands(CLI::App& root, Commands& commands);     // init doctor config
+void add_meta_commands(CLI::App& root, Commands& commands);      // completion version help
 
 // The whole program; the exit code. Threading: the main thread.
 int run(int argc, const char* const* argv);

@@ -1,4 +1,5 @@
-// Shell completion: one walk over the declared commands gives a plain description, from which the three scripts are written.
+// Shell completion: one walk over the declared commands gives a plain description, from which the three scripts are
+// written.
 #pragma once
 #include <optional>
 #include <string>
@@ -14,17 +15,17 @@ class App;
 namespace fw::cli {
 
 struct OptionSpec {
-  std::vector<std::string> names;      // "-o", "--output"
+  std::vector<std::string> names;  // "-o", "--output"
   std::string help;
-  std::string value_kind;              // "" for a flag, else the type name: FORMAT, CONTEXT, FOLDER, ...
+  std::string value_kind;  // "" for a flag, else the type name: FORMAT, CONTEXT, FOLDER, ...
 };
 
 struct CommandSpec {
-  std::string path;                    // "" for the program, "case sql"
+  std::string path;  // "" for the program, "case sql"
   std::string help;
-  std::vector<OptionSpec> options;     // without those of the commands around it
-  std::vector<std::string> commands;   // names of the visible inner ones
-  std::string argument_kind;           // type name of the first positional; "" for none
+  std::vector<OptionSpec> options;    // without those of the commands around it
+  std::vector<std::string> commands;  // names of the visible inner ones
+  std::string argument_kind;          // type name of the first positional; "" for none
 };
 
 // The program first, then depth first. Pure.

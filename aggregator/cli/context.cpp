@@ -97,7 +97,8 @@ Result<ContextsFile> parse_contexts(std::string_view bytes) {
   const auto used = parser.write_some(bytes.data(), bytes.size(), code);
   if (!code) parser.finish(code);
   if (code) {
-    const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(used, bytes.size())), '\n');
+    const auto line =
+        1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(used, bytes.size())), '\n');
     return Error(Errc::malformed, fmt::format("line {}: {}", line, code.message()));
   }
   if (const auto rest = bytes.substr(used); rest.find_first_not_of(" \t\r\n") != std::string_view::npos) {
@@ -115,7 +116,8 @@ Result<ContextsFile> parse_contexts(std::string_view bytes) {
   Entries users(*file, "users", "user");
   Entries contexts(*file, "contexts", "context");
   const auto cluster_result = clusters.each([&](std::string name, const json::object& cluster) {
-    out.clusters.push_back({std::move(name), clusters.text(cluster, "server"), clusters.text(cluster, "certificate-authority"),
+    out.clusters.push_back({std::move(name), clusters.text(cluster, "server"),
+                            clusters.text(cluster, "certificate-authority"),
                             clusters.text(cluster, "tls-server-name", false)});
   });
   if (!cluster_result) return cluster_result.error();
@@ -139,15 +141,17 @@ std::string render_contexts(const ContextsFile& file) {
     const auto& cluster = file.clusters[i];
     const auto server_name =
         cluster.server_name.empty() ? std::string() : ",\n      \"tls-server-name\": " + quoted(cluster.server_name);
-    out += fmt::format("\n    {{\"name\": {}, \"cluster\": {{\n      \"server\": {},\n      \"certificate-authority\": {}{}}}}}{}",
-                       quoted(cluster.name), quoted(cluster.server), quoted(cluster.certificate_authority), server_name,
-                       separator(file.clusters, i));
+    out += fmt::format(
+        "\n    {{\"name\": {}, \"cluster\": {{\n      \"server\": {},\n      \"certificate-authority\": {}{}}}}}{}",
+        quoted(cluster.name), quoted(cluster.server), quoted(cluster.certificate_authority), server_name,
+        separator(file.clusters, i));
   }
   out += "\n  ],\n  \"users\": [";
   for (std::size_t i = 0; i < file.users.size(); ++i) {
     const auto& user = file.users[i];
-    out += fmt::format("\n    {{\"name\": {}, \"user\": {{\n      \"client-certificate\": {},\n      \"client-key\": {}}}}}{}",
-                       quoted(user.name), quoted(user.client_certificate), quoted(user.client_key), separator(file.users, i));
+    out += fmt::format(
+        "\n    {{\"name\": {}, \"user\": {{\n      \"client-certificate\": {},\n      \"client-key\": {}}}}}{}",
+        quoted(user.name), quoted(user.client_certificate), quoted(user.client_key), separator(file.users, i));
   }
   out += "\n  ],\n  \"contexts\": [";
   for (std::size_t i = 0; i < file.contexts.size(); ++i) {
@@ -163,7 +167,8 @@ Outcome<ContextsFile> load_contexts(const std::string& folder) {
   const auto text = read_file(path, kMaxConfigBytes);
   if (!text) {
     const bool missing = text.error().code == Errc::gone;
-    return Failure{ExitCode::usage, "cannot read the contexts file " + path, missing ? "it does not exist" : text.error().message(),
+    return Failure{ExitCode::usage, "cannot read the contexts file " + path,
+                   missing ? "it does not exist" : text.error().message(),
                    missing ? std::string(kInitFix) : std::string()};
   }
   auto file = parse_contexts(*text);
@@ -182,7 +187,8 @@ Outcome<void> save_contexts(const std::string& folder, const ContextsFile& file)
   return {};
 }
 
-Outcome<Context> resolve_context(const ContextsFile& file, const std::string& folder, const std::optional<std::string>& wanted) {
+Outcome<Context> resolve_context(const ContextsFile& file, const std::string& folder,
+                                 const std::optional<std::string>& wanted) {
   const auto name = wanted.value_or(file.current_context);
   const auto context = find_named(file.contexts, name);
   if (context == file.contexts.end()) {
@@ -193,15 +199,21 @@ Outcome<Context> resolve_context(const ContextsFile& file, const std::string& fo
   const auto cluster = find_named(file.clusters, context->cluster);
   const auto user = find_named(file.users, context->user);
   if (cluster == file.clusters.end() || user == file.users.end()) {
-    return Failure{ExitCode::usage, "context '" + name + "' is not complete",
-                   cluster == file.clusters.end() ? "no cluster '" + context->cluster + "'" : "no user '" + context->user + "'",
-                   "mend " + folder + "/" + std::string(kContextsFile)};
+    return Failure{
+        ExitCode::usage, "context '" + name + "' is not complete",
+        cluster == file.clusters.end() ? "no cluster '" + context->cluster + "'" : "no user '" + context->user + "'",
+        "mend " + folder + "/" + std::string(kContextsFile)};
   }
   const auto absolute = [&](const std::string& path) {
     return path.empty() ? path : (std::filesystem::path(folder) / path).lexically_normal().string();
   };
-  return Context{name, cluster->server, cluster->server_name, user->name, absolute(cluster->certificate_authority),
-                 absolute(user->client_certificate), absolute(user->client_key)};
+  return Context{name,
+                 cluster->server,
+                 cluster->server_name,
+                 user->name,
+                 absolute(cluster->certificate_authority),
+                 absolute(user->client_certificate),
+                 absolute(user->client_key)};
 }
 
 }  // namespace fw::cli

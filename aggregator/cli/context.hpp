@@ -18,9 +18,15 @@ inline constexpr std::string_view kContextsFile = "config.json";
 // $FLEETWRIGHT_CONFIG_DIR, else $XDG_CONFIG_HOME/fleetwright, else $HOME/.config/fleetwright.
 std::string config_folder(const Environment& environment);
 
-struct Cluster { std::string name, server, certificate_authority, server_name; };
-struct User { std::string name, client_certificate, client_key; };
-struct NamedContext { std::string name, cluster, user; };
+struct Cluster {
+  std::string name, server, certificate_authority, server_name;
+};
+struct User {
+  std::string name, client_certificate, client_key;
+};
+struct NamedContext {
+  std::string name, cluster, user;
+};
 
 // Credentials are paths, never values; relative paths are relative to the file's folder.
 struct ContextsFile {
@@ -30,12 +36,12 @@ struct ContextsFile {
   std::vector<NamedContext> contexts;
 };
 
-Result<ContextsFile> parse_contexts(std::string_view json);   // errors name the line or the field
+Result<ContextsFile> parse_contexts(std::string_view json);  // errors name the line or the field
 std::string render_contexts(const ContextsFile& file);
 
 // Errors carry the path and what to do (`fleetwright init`).
 Outcome<ContextsFile> load_contexts(const std::string& folder);
-Outcome<void> save_contexts(const std::string& folder, const ContextsFile& file);   // 0600, whole or not at all
+Outcome<void> save_contexts(const std::string& folder, const ContextsFile& file);  // 0600, whole or not at all
 
 // One context with everything looked up and every path absolute.
 struct Context {
@@ -44,6 +50,7 @@ struct Context {
 };
 
 // `wanted`: --context, else $FLEETWRIGHT_CONTEXT, else current-context.
-Outcome<Context> resolve_context(const ContextsFile& file, const std::string& folder, const std::optional<std::string>& wanted);
+Outcome<Context> resolve_context(const ContextsFile& file, const std::string& folder,
+                                 const std::optional<std::string>& wanted);
 
 }  // namespace fw::cli

@@ -13,7 +13,8 @@ constexpr std::array kTexts{
     ExitCodeText{ExitCode::usage, "wrong usage or configuration; nothing was done"},
     ExitCodeText{ExitCode::unprivileged, "a kernel feature or a privilege is missing"},
     ExitCodeText{ExitCode::not_authorised, "the server does not accept this person or certificate"},
-    ExitCodeText{ExitCode::differs, "asked with --exit-code: there is something (`incidents --exit-code`: an unfinished incident)"},
+    ExitCodeText{ExitCode::differs,
+                 "asked with --exit-code: there is something (`incidents --exit-code`: an unfinished incident)"},
     ExitCodeText{ExitCode::interrupted, "interrupted by Ctrl-C"},
 };
 

@@ -14,7 +14,7 @@ struct ExitCodeText {
 };
 
 std::span<const ExitCodeText> exit_code_texts();
-std::string exit_codes_help();       // for a terminal
-std::string exit_codes_markdown();   // the table of docs/exit-codes.md
+std::string exit_codes_help();      // for a terminal
+std::string exit_codes_markdown();  // the table of docs/exit-codes.md
 
 }  // namespace fw::cli

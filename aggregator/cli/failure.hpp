@@ -15,9 +15,9 @@ struct Failure {
       : code(exit_code), what(std::move(what_failed)), why(std::move(reason)), fix(std::move(advice)) {}
 
   ExitCode code = ExitCode::failure;
-  std::string what;   // "cannot reach the server https://127.0.0.1:7443"
-  std::string why;    // "connection refused"; may be empty
-  std::string fix;    // one sentence or command; may be empty
+  std::string what;  // "cannot reach the server https://127.0.0.1:7443"
+  std::string why;   // "connection refused"; may be empty
+  std::string fix;   // one sentence or command; may be empty
 };
 
 template <class T>

@@ -68,7 +68,8 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
     if (got < 0) return errno_error(errno, path);
     if (got == 0) return out;
     out.append(chunk.data(), static_cast<std::size_t>(got));
-    if (out.size() > max_bytes) return Error(Errc::too_large, path + " is larger than " + std::to_string(max_bytes) + " bytes");
+    if (out.size() > max_bytes)
+      return Error(Errc::too_large, path + " is larger than " + std::to_string(max_bytes) + " bytes");
   }
 }
 

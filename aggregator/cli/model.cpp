@@ -29,7 +29,7 @@ std::optional<std::string> optional_text(const json::object& object, std::string
   const auto* value = find(object, key);
   if (value == nullptr) return std::nullopt;
   if (const auto* string = value->if_string()) return std::string(*string);
-  return json::serialize(*value);   // numbers and the like as their JSON text
+  return json::serialize(*value);  // numbers and the like as their JSON text
 }
 
 std::optional<std::int64_t> optional_integer(const json::object& object, std::string_view key) {
@@ -40,7 +40,9 @@ std::optional<std::int64_t> optional_integer(const json::object& object, std::st
   return error ? std::nullopt : std::optional(number);
 }
 
-std::int64_t integer(const json::object& object, std::string_view key) { return optional_integer(object, key).value_or(0); }
+std::int64_t integer(const json::object& object, std::string_view key) {
+  return optional_integer(object, key).value_or(0);
+}
 
 // Absent times are left out or zero.
 std::optional<std::int64_t> optional_time(const json::object& object, std::string_view key) {
@@ -114,7 +116,8 @@ Incident incident_of(const json::object& object) {
   }
   out.verdict = text(object, "verdict");
   if (const auto* suspect = child(object, "suspectChange"); suspect != nullptr && !text(*suspect, "id").empty()) {
-    out.suspect = SuspectChange{text(*suspect, "id"), text(*suspect, "summary"), text(*suspect, "actor"), text(*suspect, "source")};
+    out.suspect = SuspectChange{text(*suspect, "id"), text(*suspect, "summary"), text(*suspect, "actor"),
+                                text(*suspect, "source")};
   }
   out.taken_by = text(object, "takenBy");
   out.closed_by = text(object, "closedBy");
@@ -218,7 +221,9 @@ Result<std::vector<Incident>> read_incidents(std::string_view bytes) {
 }
 
 Result<std::vector<Node>> read_nodes(std::string_view bytes) { return read_list<Node>(bytes, "NodeList", node_of); }
-Result<std::vector<Change>> read_changes(std::string_view bytes) { return read_list<Change>(bytes, "ChangeList", change_of); }
+Result<std::vector<Change>> read_changes(std::string_view bytes) {
+  return read_list<Change>(bytes, "ChangeList", change_of);
+}
 
 Result<Status> read_status(std::string_view bytes) {
   auto object = parse(bytes, "Status");
@@ -238,8 +243,8 @@ ApiError read_error(std::string_view bytes) {
 
 std::optional<std::string> normal_incident_id(std::string_view text) {
   constexpr std::string_view kPrefix = "inc-";
-  if (text.size() > kPrefix.size() &&
-      std::equal(kPrefix.begin(), kPrefix.end(), text.begin(), [](char want, char got) { return want == (got | 0x20); })) {
+  if (text.size() > kPrefix.size() && std::equal(kPrefix.begin(), kPrefix.end(), text.begin(),
+                                                 [](char want, char got) { return want == (got | 0x20); })) {
     text.remove_prefix(kPrefix.size());
   }
   std::int64_t number = 0;

@@ -1,7 +1,8 @@
 // The API's objects as plain data (docs/api.md). Pure.
 //
-// Reading is tolerant: unknown fields are skipped, absent ones keep their default, a field of the wrong type counts as absent;
-// only text that is not JSON, or not of the expected kind, is an error. Texts are as the server sent them: not escaped.
+// Reading is tolerant: unknown fields are skipped, absent ones keep their default, a field of the wrong type counts as
+// absent; only text that is not JSON, or not of the expected kind, is an error. Texts are as the server sent them: not
+// escaped.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -62,14 +63,14 @@ struct ChangeField {
 
 struct Change {
   std::string id, source, source_key, group;
-  std::string object_kind, object_namespace, object_name;   // name, else the cgroup path or the container id
+  std::string object_kind, object_namespace, object_name;  // name, else the cgroup path or the container id
   std::string actor, revision, title, environment, url, outcome;
   std::int64_t started_ns = 0, received_ns = 0;
   std::optional<std::int64_t> finished_ns;
   std::vector<ChangeField> fields;
 
-  std::string object() const;    // "kind/name"
-  std::string summary() const;   // the first field "path before -> after", else the title, else the revision
+  std::string object() const;   // "kind/name"
+  std::string summary() const;  // the first field "path before -> after", else the title, else the revision
 };
 
 struct Check {
@@ -87,14 +88,14 @@ struct ApiError {
 };
 
 Result<Incident> read_incident(std::string_view json);
-Result<std::vector<Incident>> read_incidents(std::string_view json);   // unfinished first, then newest first
+Result<std::vector<Incident>> read_incidents(std::string_view json);  // unfinished first, then newest first
 Result<std::vector<Node>> read_nodes(std::string_view json);
 Result<std::vector<Change>> read_changes(std::string_view json);
 Result<Status> read_status(std::string_view json);
-ApiError read_error(std::string_view json);                            // empty fields when it is something else
+ApiError read_error(std::string_view json);  // empty fields when it is something else
 
 // 7, INC-7, inc-7 -> "INC-7"; nothing for anything else.
 std::optional<std::string> normal_incident_id(std::string_view text);
-std::int64_t incident_number(std::string_view id);                     // 7 of "INC-7"; 0 when it is not an id
+std::int64_t incident_number(std::string_view id);  // 7 of "INC-7"; 0 when it is not an id
 
 }  // namespace fw::cli

@@ -26,12 +26,14 @@ std::string help_words(const std::map<std::string, T>& choices) {
 
 // One of a few words; unlike CLI11's own transformers it leaves the help text readable.
 template <class T>
-void add_choice(CLI::App& app, const std::string& flag, T& target, std::map<std::string, T> choices, const std::string& help, const char* kind) {
+void add_choice(CLI::App& app, const std::string& flag, T& target, std::map<std::string, T> choices,
+                const std::string& help, const char* kind) {
   app.add_option_function<std::string>(
          flag,
          [&target, choices, flag](const std::string& word) {
            const auto found = choices.find(word);
-           if (found == choices.end()) throw CLI::ValidationError(flag + " " + word, "it can be " + help_words(choices));
+           if (found == choices.end())
+             throw CLI::ValidationError(flag + " " + word, "it can be " + help_words(choices));
            target = found->second;
          },
          help)
@@ -43,7 +45,8 @@ void add_globals(CLI::App& app, Globals& globals) {
                      {{"text", Format::text}, {"wide", Format::wide}, {"json", Format::json}, {"name", Format::name}},
                      "text, wide, json or name", "FORMAT");
   app.add_option("--context", globals.context, "Context of the contexts file to use")->type_name(kContextArgument);
-  app.add_option("--server", globals.server, "Server address instead of the context's, https://HOST:PORT")->type_name("URL");
+  app.add_option("--server", globals.server, "Server address instead of the context's, https://HOST:PORT")
+      ->type_name("URL");
   add_choice<term::ColorMode>(
       app, "--color", globals.color,
       {{"auto", term::ColorMode::automatic}, {"always", term::ColorMode::always}, {"never", term::ColorMode::never}},
@@ -73,13 +76,16 @@ std::string help_of(const CLI::App* command) {
   return command->help(command->get_parent() == nullptr ? "" : path_of(command->get_parent()));
 }
 
-// "unknown command 'incidnets'; did you mean incidents?" instead of CLI11's remark about an argument that was not expected.
+// "unknown command 'incidnets'; did you mean incidents?" instead of CLI11's remark about an argument that was not
+// expected.
 std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto* command = chosen(app);
-  const auto inner = command->get_subcommands([](const CLI::App* candidate) { return !candidate->get_group().empty(); });
+  const auto inner =
+      command->get_subcommands([](const CLI::App* candidate) { return !candidate->get_group().empty(); });
   auto rest = command->remaining();
   if (rest.empty()) rest = app.remaining();
-  const auto wrong = std::find_if(rest.begin(), rest.end(), [](const std::string& word) { return !word.empty() && word.front() != '-'; });
+  const auto wrong = std::find_if(rest.begin(), rest.end(),
+                                  [](const std::string& word) { return !word.empty() && word.front() != '-'; });
   if (inner.empty() || wrong == rest.end()) return error.what();
   std::vector<std::string> names;
   for (const auto* candidate : inner) names.push_back(candidate->get_name());
@@ -96,7 +102,7 @@ int refuse(const Failure& failure) {
 }  // namespace
 
 int run(int argc, const char* const* argv) {
-  std::signal(SIGPIPE, SIG_IGN);   // a reader that went away ends the output, not the program
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away ends the output, not the program
 
   CLI::App app("Explains incidents of a fleet: what the kernel saw, joined with what people changed.", "fleetwright");
   app.fallthrough();
@@ -123,7 +129,7 @@ int run(int argc, const char* const* argv) {
 
   const auto* command = chosen(app);
   const auto* action = commands.find(command);
-  if (action == nullptr) {   // a group such as `case` alone
+  if (action == nullptr) {  // a group such as `case` alone
     const bool is_root = command == &app;
     term::write_all(is_root ? STDOUT_FILENO : STDERR_FILENO, help_of(command));
     return to_int(is_root ? ExitCode::ok : ExitCode::usage);

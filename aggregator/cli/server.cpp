@@ -64,7 +64,8 @@ Failure refused(int status, std::string_view path, std::string_view body, const 
 
 }  // namespace
 
-Server::Server(Context context, ServerTimeouts timeouts) : context_(std::move(context)), client_(client_config(context_, timeouts)) {
+Server::Server(Context context, ServerTimeouts timeouts)
+    : context_(std::move(context)), client_(client_config(context_, timeouts)) {
   while (!context_.server.empty() && context_.server.back() == '/') context_.server.pop_back();
 }
 

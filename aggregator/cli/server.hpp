@@ -21,10 +21,11 @@ class Server {
  public:
   explicit Server(Context context, ServerTimeouts timeouts = {});
 
-  Outcome<std::string> get(std::string_view path);                      // "/api/v1/nodes"
-  Outcome<std::string> post(std::string_view path, std::string body);   // JSON
+  Outcome<std::string> get(std::string_view path);                     // "/api/v1/nodes"
+  Outcome<std::string> post(std::string_view path, std::string body);  // JSON
 
-  // `id` as people type it (7, inc-7), `part` is "", "/explain", "/case", ... An unknown incident names the nearest ones.
+  // `id` as people type it (7, inc-7), `part` is "", "/explain", "/case", ... An unknown incident names the nearest
+  // ones.
   Outcome<std::string> get_incident(std::string_view id, std::string_view part = {});
   Outcome<std::string> post_incident(std::string_view id, std::string_view part, std::string body);
 

@@ -11,8 +11,8 @@ Session::Session(const Globals& globals, Environment environment, const Clock& c
   layout_.for_people = term::is_terminal(STDOUT_FILENO);
   layout_.header = globals_.header;
   layout_.columns = term::screen_size(STDOUT_FILENO).columns;
-  const term::ColorEnvironment colors{environment_("NO_COLOR"), environment_("CLICOLOR"), environment_("CLICOLOR_FORCE"),
-                                      environment_("TERM")};
+  const term::ColorEnvironment colors{environment_("NO_COLOR"), environment_("CLICOLOR"),
+                                      environment_("CLICOLOR_FORCE"), environment_("TERM")};
   layout_.ink = term::decide_color(globals_.color, colors, layout_.for_people);
 }
 

@@ -1,4 +1,5 @@
-// What every command gets: how to answer, and the way to the server. Streams are stdout and stderr: stdout is data only.
+// What every command gets: how to answer, and the way to the server. Streams are stdout and stderr: stdout is data
+// only.
 #pragma once
 #include <memory>
 #include <optional>
@@ -37,12 +38,12 @@ class Session {
 
   std::string folder() const { return config_folder(environment_); }
   Outcome<Context> context() const;
-  Outcome<Server*> server();                      // opened at the first call; owned by the session
+  Outcome<Server*> server();  // opened at the first call; owned by the session
 
-  void print(std::string_view text) const;        // data
-  void print_long(std::string_view text) const;   // data, through the pager on a terminal
-  void print_json(std::string_view body) const;   // the API's bytes, ending with a newline
-  void say(std::string_view text) const;          // a word to the person: stderr
+  void print(std::string_view text) const;       // data
+  void print_long(std::string_view text) const;  // data, through the pager on a terminal
+  void print_json(std::string_view body) const;  // the API's bytes, ending with a newline
+  void say(std::string_view text) const;         // a word to the person: stderr
 
  private:
   Globals globals_;

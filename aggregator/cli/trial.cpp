@@ -29,7 +29,7 @@ constexpr std::chrono::hours kAuthorityLife{24 * 365 * 5};
 constexpr std::chrono::hours kCertificateLife{24 * 365};
 constexpr std::size_t kSecretBytes = 32;
 constexpr mode_t kFolderMode = 0700;
-constexpr std::size_t kNamedEntries = 5;   // of a folder that is not empty
+constexpr std::size_t kNamedEntries = 5;  // of a folder that is not empty
 
 constexpr char kNodeCa[] = "authority/node-ca.crt";
 constexpr char kPeopleCa[] = "authority/people-ca.crt";
@@ -39,7 +39,8 @@ bool is_safe_name(std::string_view name) {
   constexpr std::size_t kLongest = 63;
   return !name.empty() && name.size() <= kLongest && name.front() != '.' && name.front() != '-' &&
          std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '@';
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                  c == '-' || c == '@';
          });
 }
 
@@ -52,7 +53,8 @@ std::optional<HostPort> split_host_port(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
   HostPort out{std::string(text.substr(0, colon)), 0};
-  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']') out.host = out.host.substr(1, out.host.size() - 2);
+  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']')
+    out.host = out.host.substr(1, out.host.size() - 2);
   const auto* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, out.port);
   if (error != std::errc{} || stop != end || out.port > 65'535) return std::nullopt;
@@ -85,7 +87,9 @@ std::optional<Failure> check_plan(const TrialPlan& plan) {
   for (const auto* listen : {&plan.listen_agents, &plan.listen_people, &plan.listen_plain}) {
     const auto at = split_host_port(*listen);
     if (!at) return usage("'" + *listen + "' is not HOST:PORT", "");
-    if (at->port == 0 && !plan.allow_port_zero) return usage("port 0 in '" + *listen + "'", "agents and people could not know the port; --allow-port-0 is for tests");
+    if (at->port == 0 && !plan.allow_port_zero)
+      return usage("port 0 in '" + *listen + "'",
+                   "agents and people could not know the port; --allow-port-0 is for tests");
   }
   return std::nullopt;
 }
@@ -101,12 +105,15 @@ std::optional<std::string> existing_entries(const std::string& folder) {
   if (error) return error.message();
   if (names.empty()) return std::nullopt;
   std::sort(names.begin(), names.end());
-  const auto more = names.size() > kNamedEntries ? fmt::format(" and {} more", names.size() - kNamedEntries) : std::string();
+  const auto more =
+      names.size() > kNamedEntries ? fmt::format(" and {} more", names.size() - kNamedEntries) : std::string();
   names.resize(std::min(names.size(), kNamedEntries));
   return fmt::format("it holds {}{}", fmt::join(names, ", "), more);
 }
 
-std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }   // only names and paths that were checked
+std::string in_quotes(std::string_view text) {
+  return fmt::format("\"{}\"", text);
+}  // only names and paths that were checked
 
 std::string random_secret() {
   std::array<std::uint8_t, kSecretBytes> bytes{};
@@ -215,8 +222,8 @@ class Writer {
         "store:\n  url: {}\n"
         "webhook:\n  github_secret_file: aggregator/github-webhook.secret\n"
         "  cloudevents_secret_file: aggregator/cloudevents-webhook.secret\n",
-        in_quotes(plan_.listen_agents), in_quotes(plan_.listen_people), in_quotes(plan_.listen_plain), kNodeCa, kPeopleCa,
-        in_quotes("sqlite://" + plan_.folder + "/aggregator/fleetwright.db"));
+        in_quotes(plan_.listen_agents), in_quotes(plan_.listen_people), in_quotes(plan_.listen_plain), kNodeCa,
+        kPeopleCa, in_quotes("sqlite://" + plan_.folder + "/aggregator/fleetwright.db"));
   }
 
   Result<void> node_files(const std::string& node) {
@@ -277,7 +284,8 @@ std::string normal_folder(const std::string& folder) {
 }
 
 Failure in_use(const std::string& folder, const std::string& why) {
-  return {ExitCode::usage, "folder " + folder + " is in use", why, "choose another with --dir, or move it away; init never overwrites"};
+  return {ExitCode::usage, "folder " + folder + " is in use", why,
+          "choose another with --dir, or move it away; init never overwrites"};
 }
 
 Result<void> sync_folder(const std::string& path) {
@@ -293,7 +301,8 @@ Outcome<void> check_trial(const TrialPlan& plan) {
   const auto folder = normal_folder(plan.folder);
   // The path stands in quotes in a YAML file and in a URL.
   if (folder.find_first_of("\"\\\n?#%") != std::string::npos) {
-    return Failure{ExitCode::usage, "folder " + folder + " cannot be used", "its name has one of \" \\ ? # % or a line break", "--dir DIR"};
+    return Failure{ExitCode::usage, "folder " + folder + " cannot be used",
+                   "its name has one of \" \\ ? # % or a line break", "--dir DIR"};
   }
   if (const auto why = existing_entries(folder)) return in_use(folder, *why);
   return {};
@@ -317,7 +326,8 @@ Outcome<std::vector<std::string>> make_trial(const TrialPlan& given, const Check
   if (const auto done = checkpoint ? checkpoint("rename") : Result<void>(); !done) return cannot(done.error());
   // Replaces an empty folder only; anything that appeared meanwhile stays.
   if (::rename(scratch.path.c_str(), plan.folder.c_str()) != 0) {
-    return errno == EEXIST || errno == ENOTEMPTY ? in_use(plan.folder, "something was put there meanwhile") : cannot(errno_error(errno, plan.folder));
+    return errno == EEXIST || errno == ENOTEMPTY ? in_use(plan.folder, "something was put there meanwhile")
+                                                 : cannot(errno_error(errno, plan.folder));
   }
   scratch.path.clear();
   if (const auto done = sync_folder(fs::path(plan.folder).parent_path().string()); !done) return cannot(done.error());
@@ -326,8 +336,10 @@ Outcome<std::vector<std::string>> make_trial(const TrialPlan& given, const Check
 
 std::string trial_next_steps(const TrialPlan& plan, const std::string& default_folder) {
   const auto folder = normal_folder(plan.folder);
-  std::string out = fmt::format("Next, each in its own terminal:\n\n  fleetwright-aggregator --config {}/aggregator.yaml\n", folder);
-  for (const auto& node : plan.nodes) out += fmt::format("  fleetwright-agent --config {}/agent-{}.yaml    # as root, on {}\n", folder, node, node);
+  std::string out =
+      fmt::format("Next, each in its own terminal:\n\n  fleetwright-aggregator --config {}/aggregator.yaml\n", folder);
+  for (const auto& node : plan.nodes)
+    out += fmt::format("  fleetwright-agent --config {}/agent-{}.yaml    # as root, on {}\n", folder, node, node);
   out += "\n";
   if (folder != normal_folder(default_folder)) out += fmt::format("  export FLEETWRIGHT_CONFIG_DIR={}\n", folder);
   return out + "  fleetwright doctor\n  fleetwright incidents\n";

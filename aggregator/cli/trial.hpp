@@ -1,5 +1,5 @@
-// The trial set-up that `fleetwright init` writes: two authorities, certificates, secrets and configurations for one aggregator,
-// some nodes and one person, in one folder.
+// The trial set-up that `fleetwright init` writes: two authorities, certificates, secrets and configurations for one
+// aggregator, some nodes and one person, in one folder.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,24 +12,25 @@
 namespace fw::cli {
 
 struct TrialPlan {
-  std::string folder;                        // must be absent or empty
-  std::vector<std::string> nodes;            // names; each gets a random uid
+  std::string folder;              // must be absent or empty
+  std::vector<std::string> nodes;  // names; each gets a random uid
   std::string person;
-  std::string host_name;                     // of this machine: goes into the server's certificate
-  std::string advertise;                     // host that agents and people connect to
+  std::string host_name;  // of this machine: goes into the server's certificate
+  std::string advertise;  // host that agents and people connect to
   std::string listen_agents = "127.0.0.1:7443";
   std::string listen_people = "127.0.0.1:7444";
   std::string listen_plain = "127.0.0.1:7445";
-  bool allow_port_zero = false;              // for tests, which ask the aggregator for its ports
+  bool allow_port_zero = false;  // for tests, which ask the aggregator for its ports
   std::int64_t now_ns = 0;
 };
 
 // Called before each step with its name; an error ends the set-up there. Tests stop it in the middle.
 using Checkpoint = std::function<Result<void>(std::string_view step)>;
 
-// All or nothing: everything is made in FOLDER.init beside the folder and renamed at the end; what a killed run left there is
-// removed by the next one. Keys, secrets and configurations 0600, folders 0700. Refuses, naming what exists, when the folder is
-// not empty. Returns the files, relative to the folder. Blocking: writes and syncs about a dozen small files.
+// All or nothing: everything is made in FOLDER.init beside the folder and renamed at the end; what a killed run left
+// there is removed by the next one. Keys, secrets and configurations 0600, folders 0700. Refuses, naming what exists,
+// when the folder is not empty. Returns the files, relative to the folder. Blocking: writes and syncs about a dozen
+// small files.
 Outcome<std::vector<std::string>> make_trial(const TrialPlan& plan, const Checkpoint& checkpoint = {});
 
 // What make_trial would refuse before it makes anything: names, addresses, a folder in use. Reads the file system.

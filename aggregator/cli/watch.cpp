@@ -18,11 +18,12 @@
 namespace fw::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kPollPeriod{500};   // at most two redraws a second
+constexpr std::chrono::milliseconds kPollPeriod{500};  // at most two redraws a second
 
 auto shown_of(const Incident& incident) {
   return std::tuple(incident.severity, incident.state, incident.scope, incident.taken_by,
-                    incident.suspect ? incident.suspect->id : std::string(), incident.cause ? incident.cause->card : std::string(),
+                    incident.suspect ? incident.suspect->id : std::string(),
+                    incident.cause ? incident.cause->card : std::string(),
                     incident.cause ? incident.cause->confidence : std::string());
 }
 
@@ -53,22 +54,27 @@ Outcome<ExitCode> watch_screen(Session& session, Server& server, const std::stri
     const auto input = screen.wait(kPollPeriod);
     if (input == term::AlternateScreen::Input::quit) return ExitCode::ok;
     if (input == term::AlternateScreen::Input::redraw) drawn.clear();
-    (void)refresh(server, path, state, session.now_ns());   // a failure is shown in the frame
+    (void)refresh(server, path, state, session.now_ns());  // a failure is shown in the frame
   }
 }
 
 Outcome<ExitCode> watch_lines(Session& session, Server& server, const std::string& path, WatchState& state, bool all) {
   std::vector<Incident> printed;
-  if (!all) std::copy_if(state.incidents.begin(), state.incidents.end(), std::back_inserter(printed), [](const Incident& i) { return !i.unfinished(); });
+  if (!all)
+    std::copy_if(state.incidents.begin(), state.incidents.end(), std::back_inserter(printed),
+                 [](const Incident& i) { return !i.unfinished(); });
   auto layout = session.layout();
   bool said_stale = false;
   for (;;) {
-    const auto text = render::incidents(changed_incidents(printed, state.incidents), layout, session.wide() ? render::Detail::wide : render::Detail::normal, session.now_ns());
-    if (!text.empty() && !term::write_all(STDOUT_FILENO, text)) return ExitCode::ok;   // the reader went away
+    const auto text =
+        render::incidents(changed_incidents(printed, state.incidents), layout,
+                          session.wide() ? render::Detail::wide : render::Detail::normal, session.now_ns());
+    if (!text.empty() && !term::write_all(STDOUT_FILENO, text)) return ExitCode::ok;  // the reader went away
     layout.header = false;
     printed = state.incidents;
     if (std::exchange(said_stale, state.stale_since_ns != 0) != (state.stale_since_ns != 0)) {
-      session.say(said_stale ? "fleetwright: no answer, trying again: " + term::escape(state.why_stale) + "\n" : "fleetwright: the server answers again\n");
+      session.say(said_stale ? "fleetwright: no answer, trying again: " + term::escape(state.why_stale) + "\n"
+                             : "fleetwright: the server answers again\n");
     }
     // An error event on stdout means that its reader is gone.
     pollfd output{STDOUT_FILENO, 0, 0};
@@ -80,9 +86,11 @@ Outcome<ExitCode> watch_lines(Session& session, Server& server, const std::strin
 }  // namespace
 
 std::string render_watch(const WatchState& state, const term::Layout& layout, std::size_t rows, std::int64_t now_ns) {
-  const auto open = std::count_if(state.incidents.begin(), state.incidents.end(), [](const Incident& i) { return i.unfinished(); });
+  const auto open =
+      std::count_if(state.incidents.begin(), state.incidents.end(), [](const Incident& i) { return i.unfinished(); });
   auto title = fmt::format("{}  {} unfinished", state.server, open);
-  std::string out = term::paint(term::truncate(term::escape(title), layout.columns), term::Role::bold, layout.ink) + "\n";
+  std::string out =
+      term::paint(term::truncate(term::escape(title), layout.columns), term::Role::bold, layout.ink) + "\n";
   if (state.stale_since_ns != 0) {
     const auto text = fmt::format("stale for {}: {}", term::age(state.stale_since_ns, now_ns), state.why_stale);
     out += term::paint(term::truncate(term::escape(text), layout.columns), term::Role::bad, layout.ink) + "\n";
@@ -104,7 +112,8 @@ std::vector<Incident> changed_incidents(const std::vector<Incident>& before, con
   std::vector<Incident> out;
   // Oldest first: appended lines read in the order of events.
   for (auto incident = now.rbegin(); incident != now.rend(); ++incident) {
-    const auto old = std::find_if(before.begin(), before.end(), [&](const Incident& b) { return b.id == incident->id; });
+    const auto old =
+        std::find_if(before.begin(), before.end(), [&](const Incident& b) { return b.id == incident->id; });
     if (old == before.end() || shown_of(*old) != shown_of(*incident)) out.push_back(*incident);
   }
   return out;

@@ -9,11 +9,12 @@
 
 namespace fw::cli {
 
-// On a terminal an alternate screen, redrawn at most twice a second and only when something changed; on a pipe one line per
-// incident that is new or changed, finished ones when they change. Ends with q (0), Ctrl-C (130), or when stdout is closed.
-// A server that does not answer is shown as stale data with its age, and asked again; the first answer must succeed.
+// On a terminal an alternate screen, redrawn at most twice a second and only when something changed; on a pipe one line
+// per incident that is new or changed, finished ones when they change. Ends with q (0), Ctrl-C (130), or when stdout is
+// closed. A server that does not answer is shown as stale data with its age, and asked again; the first answer must
+// succeed.
 struct WatchOptions {
-  bool all = false;           // finished incidents from the start
+  bool all = false;  // finished incidents from the start
   std::size_t limit = 100;
 };
 Outcome<ExitCode> watch(Session& session, const WatchOptions& options);

@@ -1,5 +1,5 @@
-// What a hostile server can put on a person's terminal: every renderer of the CLI over arbitrary answers. Nothing but line breaks,
-// printable text and tabs between cells may come out, and tables must fit.
+// What a hostile server can put on a person's terminal: every renderer of the CLI over arbitrary answers. Nothing but
+// line breaks, printable text and tabs between cells may come out, and tables must fit.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -51,7 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
       if (const auto list = read_nodes(bytes)) check_harmless(render::nodes(*list, layout, detail, kNow));
       if (const auto list = read_changes(bytes)) check_harmless(render::changes(*list, layout, detail, kNow));
-      if (const auto incident = read_incident(bytes)) check_harmless(render::show(*incident, std::nullopt, layout, detail, kNow));
+      if (const auto incident = read_incident(bytes))
+        check_harmless(render::show(*incident, std::nullopt, layout, detail, kNow));
       if (findings) {
         check_harmless(render::explain(bytes, *findings, layout, detail));
         check_harmless(render::show({}, *findings, layout, detail, kNow));
@@ -62,6 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)read_status(bytes);
   (void)read_error(bytes);
   (void)normal_incident_id(bytes);
-  if (const auto contexts = parse_contexts(bytes); contexts && !parse_contexts(render_contexts(*contexts))) std::abort();
+  if (const auto contexts = parse_contexts(bytes); contexts && !parse_contexts(render_contexts(*contexts)))
+    std::abort();
   return 0;
 }

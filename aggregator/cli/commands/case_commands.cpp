@@ -34,7 +34,8 @@ Outcome<agents::CaseFile> open_case(Session& session, const std::string& id_or_f
     bytes = std::move(*body);
   }
   auto case_file = agents::CaseFile::load(bytes);
-  if (!case_file) return failure_of(case_file.error(), id_or_file + " is not a case file that this version reads", kNoCase);
+  if (!case_file)
+    return failure_of(case_file.error(), id_or_file + " is not a case file that this version reads", kNoCase);
   return std::move(*case_file);
 }
 
@@ -43,10 +44,14 @@ Outcome<ExitCode> case_export(Session& session, const std::string& id, const std
   if (!server) return server.error();
   const auto bytes = (*server)->get_incident(id, "/case");
   if (!bytes) return bytes.error();
-  const auto written = force ? replace_file(file, *bytes, FileMode::secret) : create_file(file, *bytes, FileMode::secret);
-  if (!written) return failure_of(written.error(), "cannot write " + file, written.error().code == Errc::conflict ? "another name, or --force" : "");
+  const auto written =
+      force ? replace_file(file, *bytes, FileMode::secret) : create_file(file, *bytes, FileMode::secret);
+  if (!written)
+    return failure_of(written.error(), "cannot write " + file,
+                      written.error().code == Errc::conflict ? "another name, or --force" : "");
   session.print(fmt::format("case/{} exported\n", term::escape(*parse_incident_id(id))));
-  session.say(fmt::format("{} ({} bytes): fleetwright case sql {} 'select * from symptoms'\n", term::escape(file), bytes->size(), term::escape(file)));
+  session.say(fmt::format("{} ({} bytes): fleetwright case sql {} 'select * from symptoms'\n", term::escape(file),
+                          bytes->size(), term::escape(file)));
   return ExitCode::ok;
 }
 
@@ -54,7 +59,8 @@ Outcome<ExitCode> case_sql(Session& session, const std::string& id_or_file, cons
   const auto case_file = open_case(session, id_or_file);
   if (!case_file) return case_file.error();
   const auto answer = case_file->query(sql);
-  if (!answer) return failure_of(answer.error(), "the query was not answered", "docs/case-file.md lists tables and columns");
+  if (!answer)
+    return failure_of(answer.error(), "the query was not answered", "docs/case-file.md lists tables and columns");
   if (session.format() == Format::json) {
     session.print_json(render::sql_json(*answer));
   } else {
@@ -67,7 +73,8 @@ Outcome<ExitCode> case_sql(Session& session, const std::string& id_or_file, cons
 Outcome<agents::Cards> load_cards(const std::string& folder) {
   if (folder.empty()) return agents::Cards::builtin();
   auto cards = agents::Cards::load(folder);
-  if (!cards) return Failure{ExitCode::usage, "cards of " + folder + " are not valid", "", "fleetwright cards check " + folder};
+  if (!cards)
+    return Failure{ExitCode::usage, "cards of " + folder + " are not valid", "", "fleetwright cards check " + folder};
   return std::move(*cards);
 }
 
@@ -84,17 +91,20 @@ Outcome<ExitCode> case_explain(Session& session, const std::string& file, const 
   }
   std::string title = file;
   if (const auto row = case_file->query("select i.id, s.name from incident i, subject s");
-      row && row->rows.size() == 1 && std::holds_alternative<std::string>(row->rows[0][0]) && std::holds_alternative<std::string>(row->rows[0][1])) {
+      row && row->rows.size() == 1 && std::holds_alternative<std::string>(row->rows[0][0]) &&
+      std::holds_alternative<std::string>(row->rows[0][1])) {
     title = std::get<std::string>(row->rows[0][0]) + "  " + std::get<std::string>(row->rows[0][1]);
   }
-  session.print_long(render::explain(title, *findings, session.layout(), session.wide() ? render::Detail::wide : render::Detail::normal));
+  session.print_long(render::explain(title, *findings, session.layout(),
+                                     session.wide() ? render::Detail::wide : render::Detail::normal));
   return ExitCode::ok;
 }
 
 Outcome<ExitCode> cards_check(Session& session, const std::string& folder) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
-    return Failure{ExitCode::usage, folder + " is not a folder", error ? error.message() : "", "docs/cards.md tells how to write cards"};
+    return Failure{ExitCode::usage, folder + " is not a folder", error ? error.message() : "",
+                   "docs/cards.md tells how to write cards"};
   }
   const auto cards = agents::Cards::load(folder);
   if (!cards) {
@@ -141,17 +151,22 @@ void add_case_commands(CLI::App& root, Commands& commands) {
   export_command->add_option("id", options->source, "INC-7, inc-7 or 7")->required()->type_name(kIncidentArgument);
   export_command->add_option("file", options->file, "Where to")->required()->type_name(kFileArgument);
   export_command->add_flag("--force", options->force, "Replace the file");
-  commands.on(export_command, [options](Session& session) { return case_export(session, options->source, options->file, options->force); });
+  commands.on(export_command, [options](Session& session) {
+    return case_export(session, options->source, options->file, options->force);
+  });
 
   auto* sql_command = group->add_subcommand("sql", "Asks an incident's case file, or an exported one; reads only");
-  sql_command->add_option("source", options->source, "An incident, or a file")->required()->type_name(kIncidentArgument);
+  sql_command->add_option("source", options->source, "An incident, or a file")
+      ->required()
+      ->type_name(kIncidentArgument);
   sql_command->add_option("query", options->sql, "One select statement")->required()->type_name("SQL");
   commands.on(sql_command, [options](Session& session) { return case_sql(session, options->source, options->sql); });
 
   auto* explain_command = group->add_subcommand("explain", "Explains an exported case file here, without a server");
   explain_command->add_option("file", options->source, "A file, or an incident")->required()->type_name(kFileArgument);
   explain_command->add_option("--cards", options->cards, "Folder with further cards")->type_name(kFolderArgument);
-  commands.on(explain_command, [options](Session& session) { return case_explain(session, options->source, options->cards); });
+  commands.on(explain_command,
+              [options](Session& session) { return case_explain(session, options->source, options->cards); });
 
   auto* cards_group = root.add_subcommand("cards", "The checks that tell failure classes apart");
   cards_group->require_subcommand(0, 1);

@@ -15,7 +15,9 @@
 namespace fw::cli {
 namespace {
 
-render::Detail detail_of(const Session& session) { return session.wide() ? render::Detail::wide : render::Detail::normal; }
+render::Detail detail_of(const Session& session) {
+  return session.wide() ? render::Detail::wide : render::Detail::normal;
+}
 
 constexpr std::string_view kUnreadable = "is it a Fleetwright server of this version? `fleetwright doctor`";
 
@@ -68,7 +70,8 @@ Outcome<ExitCode> show(Session& session, const ShowOptions& options) {
   const auto server = session.server();
   if (!server) return server.error();
   if (!options.evidence.empty()) return show_evidence(session, **server, options);
-  if (options.raw) return Failure{ExitCode::usage, "--raw needs --evidence", "", "fleetwright show ID --evidence E3 --raw"};
+  if (options.raw)
+    return Failure{ExitCode::usage, "--raw needs --evidence", "", "fleetwright show ID --evidence E3 --raw"};
   const auto body = (*server)->get_incident(options.id);
   if (!body) return body.error();
   if (session.format() == Format::json) {
@@ -104,7 +107,8 @@ Outcome<ExitCode> explain(Session& session, const std::string& id) {
   if (!findings) return failure_of(findings.error(), "cannot read the explanation", kUnreadable);
   const auto incident = fetch_incident(**server, id);
   if (!incident) return incident.error();
-  session.print_long(render::explain(incident->id + "  " + incident->scope, *findings, session.layout(), detail_of(session)));
+  session.print_long(
+      render::explain(incident->id + "  " + incident->scope, *findings, session.layout(), detail_of(session)));
   return ExitCode::ok;
 }
 
@@ -127,7 +131,8 @@ Outcome<ExitCode> mutate(Session& session, const std::string& id, const Mutation
   } else if (session.format() == Format::name) {
     session.print(render::names("incident", {incident->id}));
   } else {
-    session.print(fmt::format("incident/{} {}{}\n", term::escape(incident->id), mutation.verb, dry_run ? " (dry run)" : ""));
+    session.print(
+        fmt::format("incident/{} {}{}\n", term::escape(incident->id), mutation.verb, dry_run ? " (dry run)" : ""));
   }
   return ExitCode::ok;
 }
@@ -146,7 +151,9 @@ void add_take(CLI::App& root, Commands& commands) {
   const auto options = std::make_shared<ChangeOptions>();
   add_id(command, options->id);
   command->add_flag("--dry-run", options->dry_run, "Check, change nothing");
-  commands.on(command, [options](Session& session) { return mutate(session, options->id, {"/take", "taken", {}}, options->dry_run); });
+  commands.on(command, [options](Session& session) {
+    return mutate(session, options->id, {"/take", "taken", {}}, options->dry_run);
+  });
 }
 
 void add_note(CLI::App& root, Commands& commands) {
@@ -165,7 +172,8 @@ void add_close(CLI::App& root, Commands& commands) {
   const auto options = std::make_shared<ChangeOptions>();
   add_id(command, options->id);
   command->add_option("--reason", options->text, "Why it is over")->required()->type_name("TEXT");
-  command->add_option("--cause", options->cause, "The check that was right, as `fleetwright cards list` names it")->type_name("CARD");
+  command->add_option("--cause", options->cause, "The check that was right, as `fleetwright cards list` names it")
+      ->type_name("CARD");
   command->add_flag("--dry-run", options->dry_run, "Check, change nothing");
   commands.on(command, [options](Session& session) {
     boost::json::object body{{"reason", options->text}};
@@ -180,7 +188,8 @@ void add_incident_commands(CLI::App& root, Commands& commands) {
   auto* show_command = root.add_subcommand("show", "Tells what happened, why we think so, and what to do next");
   const auto show_options = std::make_shared<ShowOptions>();
   add_id(show_command, show_options->id);
-  show_command->add_option("--evidence", show_options->evidence, "One fact, and who cites it with which query")->type_name("E3");
+  show_command->add_option("--evidence", show_options->evidence, "One fact, and who cites it with which query")
+      ->type_name("E3");
   show_command->add_flag("--raw", show_options->raw, "With --evidence: the case file's row behind it");
   commands.on(show_command, [show_options](Session& session) { return show(session, *show_options); });
 

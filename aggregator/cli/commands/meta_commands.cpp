@@ -49,14 +49,17 @@ Outcome<ExitCode> help(Session& session, CLI::App& root, const std::string& topi
     session.print_long(kFormatting);
   } else if (topic == "environment") {
     session.print_long(kEnvironment);
-  } else if (const auto found = root.get_subcommands([&](const CLI::App* command) { return command->get_name() == topic; }); !found.empty()) {
+  } else if (const auto found =
+                 root.get_subcommands([&](const CLI::App* command) { return command->get_name() == topic; });
+             !found.empty()) {
     session.print_long(found.front()->help(root.get_name()));
   } else {
     auto known = static_values(kTopicArgument);
     const auto commands = describe(root);
     known.insert(known.end(), commands.front().commands.begin(), commands.front().commands.end());
     const auto guess = nearest_word(topic, known);
-    return Failure{ExitCode::usage, "no help about '" + topic + "'", guess ? "did you mean " + *guess + "?" : "", "fleetwright help"};
+    return Failure{ExitCode::usage, "no help about '" + topic + "'", guess ? "did you mean " + *guess + "?" : "",
+                   "fleetwright help"};
   }
   return ExitCode::ok;
 }
@@ -77,7 +80,7 @@ Outcome<ExitCode> complete(Session& session, const std::string& kind) {
     const auto incidents = body ? read_incidents(*body) : Result<std::vector<Incident>>(Error(Errc::gone, ""));
     if (!incidents) return ExitCode::ok;
     for (const auto& incident : *incidents) {
-      if (const auto id = normal_incident_id(incident.id)) out += *id + "\n";   // never anything that a shell could run
+      if (const auto id = normal_incident_id(incident.id)) out += *id + "\n";  // never anything that a shell could run
     }
   }
   session.print(out);
@@ -99,7 +102,8 @@ void add_meta_commands(CLI::App& root, Commands& commands) {
 
   commands.on(root.add_subcommand("version", "Prints the version"), [](Session& session) -> Outcome<ExitCode> {
     if (session.format() == Format::json) {
-      session.print_json(fmt::format(R"({{"apiVersion":"fleetwright/v1alpha1","kind":"Version","version":"{}"}})", kVersion));
+      session.print_json(
+          fmt::format(R"({{"apiVersion":"fleetwright/v1alpha1","kind":"Version","version":"{}"}})", kVersion));
     } else {
       session.print(fmt::format("fleetwright {}\n", kVersion));
     }
@@ -107,7 +111,8 @@ void add_meta_commands(CLI::App& root, Commands& commands) {
   });
   root.set_version_flag("--version", fmt::format("fleetwright {}", kVersion), "Print the version");
 
-  auto* help_command = root.add_subcommand("help", "Help about a command or a topic: exit-codes, formatting, environment");
+  auto* help_command =
+      root.add_subcommand("help", "Help about a command or a topic: exit-codes, formatting, environment");
   const auto topic = std::make_shared<std::string>();
   help_command->add_option("topic", *topic, "A command or a topic")->type_name(kTopicArgument);
   commands.on(help_command, [topic, &root](Session& session) { return help(session, root, *topic); });

@@ -37,7 +37,8 @@ Outcome<ExitCode> init(Session& session, TrialPlan plan, bool dry_run) {
   if (plan.nodes.empty()) plan.nodes.push_back(plan.host_name);
   if (plan.person.empty()) plan.person = user_name(session.environment());
   plan.now_ns = session.now_ns();
-  const auto created = fmt::format("trial/{} created", term::escape(std::filesystem::path(plan.folder).lexically_normal().filename().string()));
+  const auto created = fmt::format(
+      "trial/{} created", term::escape(std::filesystem::path(plan.folder).lexically_normal().filename().string()));
   if (dry_run) {
     if (const auto good = check_trial(plan); !good) return good.error();
     session.print(created + " (dry run)\n");
@@ -68,7 +69,11 @@ Outcome<ExitCode> config_view(Session& session) {
   for (const auto& entry : file->contexts) {
     const auto context = resolve_context(*file, session.folder(), entry.name);
     if (!context) return context.error();
-    table.add({{entry.name, term::Role::bold}, {entry.name == file->current_context ? "yes" : "no"}, {context->server}, {context->person}, {context->certificate_file}});
+    table.add({{entry.name, term::Role::bold},
+               {entry.name == file->current_context ? "yes" : "no"},
+               {context->server},
+               {context->person},
+               {context->certificate_file}});
   }
   session.print(table.render(session.layout()));
   return ExitCode::ok;
@@ -94,21 +99,35 @@ struct ConfigOptions {
 }  // namespace
 
 void add_setup_commands(CLI::App& root, Commands& commands) {
-  auto* init_command = root.add_subcommand("init", "Makes a trial set-up: authorities, certificates, secrets, configurations");
+  auto* init_command =
+      root.add_subcommand("init", "Makes a trial set-up: authorities, certificates, secrets, configurations");
   const auto plan = std::make_shared<TrialPlan>();
   const auto init_options = std::make_shared<ConfigOptions>();
-  init_command->add_option("--dir", plan->folder, "Folder to make; default: where this program looks for its contexts")->type_name(kFolderArgument);
-  init_command->add_option("--node", plan->nodes, "Name of a node; may be repeated; default: this machine")->type_name("NAME")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  init_command->add_option("--dir", plan->folder, "Folder to make; default: where this program looks for its contexts")
+      ->type_name(kFolderArgument);
+  init_command->add_option("--node", plan->nodes, "Name of a node; may be repeated; default: this machine")
+      ->type_name("NAME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   init_command->add_option("--person", plan->person, "Who gets a certificate; default: $USER")->type_name("NAME");
-  init_command->add_option("--listen-agents", plan->listen_agents, "Address for agents")->type_name("HOST:PORT")->capture_default_str();
-  init_command->add_option("--listen-people", plan->listen_people, "Address for people and webhooks")->type_name("HOST:PORT")->capture_default_str();
-  init_command->add_option("--listen-plain", plan->listen_plain, "Address for health checks and metrics")->type_name("HOST:PORT")->capture_default_str();
+  init_command->add_option("--listen-agents", plan->listen_agents, "Address for agents")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  init_command->add_option("--listen-people", plan->listen_people, "Address for people and webhooks")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  init_command->add_option("--listen-plain", plan->listen_plain, "Address for health checks and metrics")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
   init_command->add_option("--advertise", plan->advertise, "Host that agents and people connect to")->type_name("HOST");
-  init_command->add_flag("--allow-port-0", plan->allow_port_zero, "Accept port 0; the aggregator then says which it got");
+  init_command->add_flag("--allow-port-0", plan->allow_port_zero,
+                         "Accept port 0; the aggregator then says which it got");
   init_command->add_flag("--dry-run", init_options->dry_run, "Check, make nothing");
-  commands.on(init_command, [plan, init_options](Session& session) { return init(session, *plan, init_options->dry_run); });
+  commands.on(init_command,
+              [plan, init_options](Session& session) { return init(session, *plan, init_options->dry_run); });
 
-  commands.on(root.add_subcommand("doctor", "Checks everything between you and the nodes; each finding has a fix"), doctor);
+  commands.on(root.add_subcommand("doctor", "Checks everything between you and the nodes; each finding has a fix"),
+              doctor);
 
   auto* config = root.add_subcommand("config", "Which server, as whom");
   config->require_subcommand(0, 1);
@@ -117,7 +136,9 @@ void add_setup_commands(CLI::App& root, Commands& commands) {
   const auto config_options = std::make_shared<ConfigOptions>();
   use->add_option("name", config_options->name, "As `config view` lists it")->required()->type_name(kContextArgument);
   use->add_flag("--dry-run", config_options->dry_run, "Check, change nothing");
-  commands.on(use, [config_options](Session& session) { return use_context(session, config_options->name, config_options->dry_run); });
+  commands.on(use, [config_options](Session& session) {
+    return use_context(session, config_options->name, config_options->dry_run);
+  });
 }
 
 }  // namespace fw::cli

@@ -48,7 +48,7 @@ std::string number(double value) { return fmt::format("{:+.2f}", value); }
 
 // The weight of a part for people: the numbers are for -o wide.
 std::string weight(double llr, Detail detail) {
-  constexpr double kMedium = 1.6, kWeak = 0.35;   // as strong as one medium observation; too little to tell
+  constexpr double kMedium = 1.6, kWeak = 0.35;  // as strong as one medium observation; too little to tell
   if (detail == Detail::wide) return number(llr);
   if (std::abs(llr) < kWeak) return "0";
   const char* sign = llr > 0 ? "+" : "-";
@@ -85,7 +85,8 @@ void by_hand(Document& document, const Hypothesis& hypothesis) {
   for (const auto& command : hypothesis.by_hand) {
     document.verbatim(0, "by hand: " + command, Role::bold);
     // What is shown would not be what is pasted, or the other way round.
-    if (term::escape(command) != command) document.item(2, "careful:", "this command holds hidden characters; type it, do not paste it", Role::warn);
+    if (term::escape(command) != command)
+      document.item(2, "careful:", "this command holds hidden characters; type it, do not paste it", Role::warn);
   }
 }
 
@@ -134,14 +135,16 @@ void next_steps(Document& document, const Incident& incident, const std::optiona
   }
   if (incident.taken_by.empty()) step("take " + *id);
   const auto* cause = findings ? findings->cause() : nullptr;
-  step("close " + *id + " --reason '...'" + (cause != nullptr && is_plain(cause->card) ? " --cause " + cause->card : ""));
+  step("close " + *id + " --reason '...'" +
+       (cause != nullptr && is_plain(cause->card) ? " --cause " + cause->card : ""));
   if (!findings) step("show " + *id);
 }
 
 void history(Document& document, const Incident& incident) {
   if (!incident.notes.empty()) document.heading("Notes");
   for (const auto& note : incident.notes) {
-    document.item(2, fmt::format("{}  {}:", fact_time(note.time_ns, document.layout()), note.author), note.text, Role::dim);
+    document.item(2, fmt::format("{}  {}:", fact_time(note.time_ns, document.layout()), note.author), note.text,
+                  Role::dim);
   }
   if (incident.closed_ns) {
     document.heading("Closed");
@@ -156,8 +159,9 @@ void suspect_change(Document& document, const Incident& incident, Detail detail)
   if (!incident.suspect) return;
   const auto& change = *incident.suspect;
   document.heading("Suspect change");
-  document.item(2, short_change_id(change.id, document.layout(), detail),
-                fmt::format("{} by {} ({})", change.summary, change.actor.empty() ? "unknown" : change.actor, change.source));
+  document.item(
+      2, short_change_id(change.id, document.layout(), detail),
+      fmt::format("{} by {} ({})", change.summary, change.actor.empty() ? "unknown" : change.actor, change.source));
 }
 
 void change_table(Document& document, const Hypothesis& hypothesis, Detail detail) {
@@ -174,19 +178,27 @@ void change_table(Document& document, const Hypothesis& hypothesis, Detail detai
                                 {weight(change.mechanism, detail)},
                                 {weight(change.record, detail)},
                                 {suspect ? "yes" : "no", suspect ? Role::bold : Role::plain}};
-    if (wide) row.insert(row.end(), {{number(change.llr)}, {fmt::format("{:.2f}", change.share)}, {change.change_group}});
+    if (wide)
+      row.insert(row.end(), {{number(change.llr)}, {fmt::format("{:.2f}", change.share)}, {change.change_group}});
     table.add(std::move(row));
   }
-  document.item(3, "changes:", detail == Detail::wide ? "natural log of how much each part speaks for it" : "++ strongly for, + for, 0 says nothing, - against, -- strongly against", Role::dim);
+  document.item(3, "changes:",
+                detail == Detail::wide ? "natural log of how much each part speaks for it"
+                                       : "++ strongly for, + for, 0 says nothing, - against, -- strongly against",
+                Role::dim);
   document.table(5, table);
 }
 
 void hypothesis_block(Document& document, std::size_t rank, const Hypothesis& hypothesis, Detail detail) {
-  auto title = fmt::format("{}. {}  {}: {} ({})", rank, word(hypothesis.confidence), hypothesis.card, hypothesis.title, hypothesis.specialist);
-  if (detail == Detail::wide) title += fmt::format("  p={:.3f} prior={:.3f} log-odds={:+.2f}", hypothesis.probability, hypothesis.prior, hypothesis.log_odds);
+  auto title = fmt::format("{}. {}  {}: {} ({})", rank, word(hypothesis.confidence), hypothesis.card, hypothesis.title,
+                           hypothesis.specialist);
+  if (detail == Detail::wide)
+    title += fmt::format("  p={:.3f} prior={:.3f} log-odds={:+.2f}", hypothesis.probability, hypothesis.prior,
+                         hypothesis.log_odds);
   document.heading(title);
   if (!hypothesis.sentence.empty()) document.item(3, {}, hypothesis.sentence);
-  document.item(3, "track record:", hypothesis.track_record.empty() ? "never confirmed yet" : hypothesis.track_record, Role::dim);
+  document.item(3, "track record:", hypothesis.track_record.empty() ? "never confirmed yet" : hypothesis.track_record,
+                Role::dim);
   const auto list = [&](std::string_view label, Role role, auto pick, auto text) {
     for (const auto& evidence : hypothesis.evidence) {
       if (pick(evidence)) document.item(3, label, text(evidence), role);
@@ -195,7 +207,9 @@ void hypothesis_block(Document& document, std::size_t rank, const Hypothesis& hy
   const auto weighed = [&](const Evidence& evidence) { return evidence_text(evidence, detail); };
   list("for         ", Role::good, speaks_for, weighed);
   list("against     ", Role::bad, speaks_against, weighed);
-  list("says nothing", Role::dim, [](const Evidence& e) { return !speaks_for(e) && !speaks_against(e) && !is_missing(e); }, weighed);
+  list(
+      "says nothing", Role::dim,
+      [](const Evidence& e) { return !speaks_for(e) && !speaks_against(e) && !is_missing(e); }, weighed);
   list("missing     ", Role::warn, is_missing, missing_text);
   change_table(document, hypothesis, detail);
 }
@@ -265,10 +279,12 @@ std::string explain(const std::string& title, const Findings& findings, const La
 }
 
 std::optional<std::string> evidence(const Findings& findings, const std::string& id, const Layout& layout) {
-  const auto fact = std::find_if(findings.facts.begin(), findings.facts.end(), [&](const auto& f) { return f.id == id; });
+  const auto fact =
+      std::find_if(findings.facts.begin(), findings.facts.end(), [&](const auto& f) { return f.id == id; });
   if (fact == findings.facts.end()) return std::nullopt;
   Document document(layout);
-  document.item(0, fmt::format("[{}]  {}  {} ", fact->id, term::rfc3339(fact->time_ns), fact->source), fact->text, Role::bold);
+  document.item(0, fmt::format("[{}]  {}  {} ", fact->id, term::rfc3339(fact->time_ns), fact->source), fact->text,
+                Role::bold);
   bool first = true;
   for (const auto& hypothesis : findings.hypotheses) {
     for (const auto& item : hypothesis.evidence) {

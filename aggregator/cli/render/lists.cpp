@@ -52,14 +52,17 @@ std::string short_change_id(const std::string& id, const Layout& layout, Detail 
 
 std::string incidents(const std::vector<Incident>& list, const Layout& layout, Detail detail, std::int64_t now_ns) {
   const bool wide = detail == Detail::wide;
-  std::vector<Column> columns{{"ID"}, {"SEV"}, {"STATE"}, {"SCOPE", wide ? 0U : 5U}, {"SUSPECT-CHANGE", wide ? 0U : 8U}, {"CONF"}};
+  std::vector<Column> columns{
+      {"ID"}, {"SEV"}, {"STATE"}, {"SCOPE", wide ? 0U : 5U}, {"SUSPECT-CHANGE", wide ? 0U : 8U}, {"CONF"}};
   if (wide) {
-    for (const auto* title : {"PROBABILITY", "CAUSE", "SYMPTOMS", "NODE", "TAKEN-BY", "CHANGE-ID"}) columns.push_back({title});
+    for (const auto* title : {"PROBABILITY", "CAUSE", "SYMPTOMS", "NODE", "TAKEN-BY", "CHANGE-ID"})
+      columns.push_back({title});
   }
   columns.push_back({layout.for_people ? "AGE" : "OPENED"});
   term::Table table(std::move(columns));
   for (const auto& incident : list) {
-    const auto confidence = incident.cause ? or_none(incident.cause->confidence) : (incident.explained_ns ? kNone : kUnknown);
+    const auto confidence =
+        incident.cause ? or_none(incident.cause->confidence) : (incident.explained_ns ? kNone : kUnknown);
     std::vector<Cell> row{{incident.id, Role::bold},
                           {incident.severity, term::role_of_severity(incident.severity)},
                           {incident.state, term::role_of_state(incident.state)},
@@ -82,9 +85,11 @@ std::string incidents(const std::vector<Incident>& list, const Layout& layout, D
 
 std::string nodes(const std::vector<Node>& list, const Layout& layout, Detail detail, std::int64_t now_ns) {
   const bool wide = detail == Detail::wide;
-  std::vector<Column> columns{{"NAME", wide ? 0U : 12U}, {"STATE"}, {"ENTITIES"}, {"EVENTS"}, {"LOST"}, {"LACKING", wide ? 0U : 8U}};
+  std::vector<Column> columns{{"NAME", wide ? 0U : 12U},  {"STATE"}, {"ENTITIES"}, {"EVENTS"}, {"LOST"},
+                              {"LACKING", wide ? 0U : 8U}};
   if (wide) {
-    for (const auto* title : {"UID", "AGENT", "KERNEL", "CGROUP", "CLOCK-OFFSET-MS", "CLOCK-ERROR-MS"}) columns.push_back({title});
+    for (const auto* title : {"UID", "AGENT", "KERNEL", "CGROUP", "CLOCK-OFFSET-MS", "CLOCK-ERROR-MS"})
+      columns.push_back({title});
   }
   columns.push_back({layout.for_people ? "AGE" : "LAST-SEEN"});
   term::Table table(std::move(columns));
@@ -113,23 +118,25 @@ std::string nodes(const std::vector<Node>& list, const Layout& layout, Detail de
 
 std::string changes(const std::vector<Change>& list, const Layout& layout, Detail detail, std::int64_t now_ns) {
   const bool wide = detail == Detail::wide;
-  std::vector<Column> columns{{"ID"}, {"OBJECT", wide ? 0U : 10U}, {"CHANGE", wide ? 0U : 14U}, {"ACTOR", wide ? 0U : 6U},
-                              {"SOURCE"}, {"OUTCOME"}};
+  std::vector<Column> columns{
+      {"ID"},     {"OBJECT", wide ? 0U : 10U}, {"CHANGE", wide ? 0U : 14U}, {"ACTOR", wide ? 0U : 6U}, {"SOURCE"},
+      {"OUTCOME"}};
   if (wide) {
     for (const auto* title : {"NAMESPACE", "REVISION", "ENVIRONMENT", "GROUP", "TITLE"}) columns.push_back({title});
   }
   columns.push_back({layout.for_people ? "AGE" : "STARTED"});
   term::Table table(std::move(columns));
   for (const auto& change : list) {
-    std::vector<Cell> row{{short_change_id(change.id, layout, detail), Role::bold},
-                          {or_none(change.object())},
-                          {or_none(change.summary())},
-                          {change.actor.empty() ? "unknown" : change.actor},
-                          {change.source},
-                          {change.outcome.empty() ? "unknown" : change.outcome,
-                           change.outcome == "failure" ? Role::bad : Role::plain}};
+    std::vector<Cell> row{
+        {short_change_id(change.id, layout, detail), Role::bold},
+        {or_none(change.object())},
+        {or_none(change.summary())},
+        {change.actor.empty() ? "unknown" : change.actor},
+        {change.source},
+        {change.outcome.empty() ? "unknown" : change.outcome, change.outcome == "failure" ? Role::bad : Role::plain}};
     if (wide) {
-      for (const auto* text : {&change.object_namespace, &change.revision, &change.environment, &change.group, &change.title}) {
+      for (const auto* text :
+           {&change.object_namespace, &change.revision, &change.environment, &change.group, &change.title}) {
         row.push_back({or_none(*text)});
       }
     }

@@ -11,7 +11,8 @@ namespace fw::cli::render {
 
 enum class Detail { normal, wide };
 
-std::string incidents(const std::vector<Incident>& list, const term::Layout& layout, Detail detail, std::int64_t now_ns);
+std::string incidents(const std::vector<Incident>& list, const term::Layout& layout, Detail detail,
+                      std::int64_t now_ns);
 std::string nodes(const std::vector<Node>& list, const term::Layout& layout, Detail detail, std::int64_t now_ns);
 std::string changes(const std::vector<Change>& list, const term::Layout& layout, Detail detail, std::int64_t now_ns);
 

@@ -58,12 +58,16 @@ std::string sql_json(const agents::SqlTable& answer) {
     for (const auto& value : row) cells.push_back(cell_json(value));
     rows.push_back(std::move(cells));
   }
-  const boost::json::object out{{"apiVersion", "fleetwright/v1alpha1"}, {"kind", "QueryResult"}, {"columns", std::move(columns)},
-                                {"rows", std::move(rows)}, {"truncated", answer.truncated}};
+  const boost::json::object out{{"apiVersion", "fleetwright/v1alpha1"},
+                                {"kind", "QueryResult"},
+                                {"columns", std::move(columns)},
+                                {"rows", std::move(rows)},
+                                {"truncated", answer.truncated}};
   return boost::json::serialize(out);
 }
 
-Result<std::optional<std::string>> raw_evidence(const agents::CaseFile& case_file, const std::string& id, const term::Layout& layout) {
+Result<std::optional<std::string>> raw_evidence(const agents::CaseFile& case_file, const std::string& id,
+                                                const term::Layout& layout) {
   term::Document document(layout);
   bool found = false;
   for (const auto* name : kFactTables) {

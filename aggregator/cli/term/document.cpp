@@ -45,7 +45,7 @@ void Document::verbatim(std::size_t indent, std::string_view text, Role role) {
 void Document::table(std::size_t indent, const Table& table) {
   auto inner = layout_;
   inner.columns = layout_.columns > indent ? layout_.columns - indent : layout_.columns;
-  inner.header = true;   // a table inside a text needs its titles
+  inner.header = true;  // a table inside a text needs its titles
   const auto text = table.render(inner);
   for (std::size_t start = 0; start < text.size();) {
     const auto end = text.find('\n', start);

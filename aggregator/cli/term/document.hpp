@@ -1,4 +1,5 @@
-// Text of several paragraphs and lists: wrapped for people, one line per statement for scripts. Pure. Escapes what it is given.
+// Text of several paragraphs and lists: wrapped for people, one line per statement for scripts. Pure. Escapes what it
+// is given.
 #pragma once
 #include <string>
 #include <string_view>
@@ -12,11 +13,11 @@ class Document {
  public:
   explicit Document(const Layout& layout) : layout_(layout) {}
 
-  void heading(std::string_view text);                              // after an empty line
+  void heading(std::string_view text);  // after an empty line
   void paragraph(std::string_view text, Role role = Role::plain);
   // "LABEL text", the text's further lines under its first; `indent` blanks in front.
   void item(std::size_t indent, std::string_view label, std::string_view text, Role role = Role::plain);
-  void verbatim(std::size_t indent, std::string_view text, Role role = Role::plain);   // never wrapped: commands
+  void verbatim(std::size_t indent, std::string_view text, Role role = Role::plain);  // never wrapped: commands
   void table(std::size_t indent, const Table& table);
   void blank() { out_ += '\n'; }
 

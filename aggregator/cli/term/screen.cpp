@@ -136,8 +136,9 @@ void page(std::string_view text) {
   write_all(write_end.get(), text);
   write_end.reset();
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) write_all(STDOUT_FILENO, text);   // no such pager
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) write_all(STDOUT_FILENO, text);  // no such pager
 }
 
 AlternateScreen::AlternateScreen() {

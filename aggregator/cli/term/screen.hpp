@@ -19,11 +19,12 @@ ScreenSize screen_size(int fd);
 // Writes all of it; false when the reader is gone (a closed pipe is the reader's choice, not an error).
 bool write_all(int fd, std::string_view text);
 
-// Shows text through $PAGER when it is set, stdout is a terminal and the text is longer than the screen; else writes it.
+// Shows text through $PAGER when it is set, stdout is a terminal and the text is longer than the screen; else writes
+// it.
 void page(std::string_view text);
 
-// Alternate screen without echo and cursor, for one process at a time. The destructor, SIGINT, SIGTERM, SIGHUP, SIGQUIT, the
-// crash signals and SIGTSTP give the terminal back first. Threading: the main thread.
+// Alternate screen without echo and cursor, for one process at a time. The destructor, SIGINT, SIGTERM, SIGHUP,
+// SIGQUIT, the crash signals and SIGTSTP give the terminal back first. Threading: the main thread.
 class AlternateScreen {
  public:
   AlternateScreen();
@@ -31,8 +32,8 @@ class AlternateScreen {
   AlternateScreen(const AlternateScreen&) = delete;
   AlternateScreen& operator=(const AlternateScreen&) = delete;
 
-  void draw(std::string_view frame);          // lines; cut to the screen by the caller
-  enum class Input { none, quit, redraw };    // redraw: the window changed, or the program came back from the background
+  void draw(std::string_view frame);        // lines; cut to the screen by the caller
+  enum class Input { none, quit, redraw };  // redraw: the window changed, or the program came back from the background
   Input wait(std::chrono::milliseconds timeout);
 };
 

@@ -6,7 +6,8 @@ Ink decide_color(ColorMode mode, const ColorEnvironment& environment, bool is_te
   if (mode == ColorMode::always) return Ink::on;
   if (mode == ColorMode::never) return Ink::off;
   if (environment.no_color && !environment.no_color->empty()) return Ink::off;
-  if (environment.clicolor_force && !environment.clicolor_force->empty() && *environment.clicolor_force != "0") return Ink::on;
+  if (environment.clicolor_force && !environment.clicolor_force->empty() && *environment.clicolor_force != "0")
+    return Ink::on;
   if (environment.clicolor && *environment.clicolor == "0") return Ink::off;
   if (environment.term && *environment.term == "dumb") return Ink::off;
   return is_terminal ? Ink::on : Ink::off;

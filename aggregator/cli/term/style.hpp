@@ -10,7 +10,8 @@ enum class ColorMode { automatic, always, never };
 enum class Role { plain, bold, dim, good, warn, bad };
 enum class Ink { off, on };
 
-// --color, then NO_COLOR (set and not empty), CLICOLOR_FORCE (not 0), CLICOLOR=0, TERM=dumb, then whether it is a terminal.
+// --color, then NO_COLOR (set and not empty), CLICOLOR_FORCE (not 0), CLICOLOR=0, TERM=dumb, then whether it is a
+// terminal.
 struct ColorEnvironment {
   std::optional<std::string> no_color = {}, clicolor = {}, clicolor_force = {}, term = {};
 };

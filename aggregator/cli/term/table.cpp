@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kGap = 2;
 
 std::size_t total_width(const std::vector<std::size_t>& widths) {
-  return std::accumulate(widths.begin(), widths.end(), std::size_t{0}) + kGap * (widths.empty() ? 0 : widths.size() - 1);
+  return std::accumulate(widths.begin(), widths.end(), std::size_t{0}) +
+         kGap * (widths.empty() ? 0 : widths.size() - 1);
 }
 
 // Takes columns from the widest column that may shrink, until it fits or none may.
@@ -52,7 +53,8 @@ std::string Table::render_for_scripts(const Layout& layout) const {
     out += '\n';
   }
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) out.append(i == 0 ? "" : "\t").append(paint(row[i].text, row[i].role, layout.ink));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      out.append(i == 0 ? "" : "\t").append(paint(row[i].text, row[i].role, layout.ink));
     out += '\n';
   }
   return out;

@@ -1,9 +1,9 @@
 #include "aggregator/cli/term/text.hpp"
 
-#include <clocale>
-#include <cwchar>
 #include <array>
+#include <clocale>
 #include <cstdint>
+#include <cwchar>
 
 #include <locale.h>
 
@@ -49,7 +49,7 @@ class Utf8Locale {
  private:
   static locale_t utf8() {
     static locale_t locale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-    return locale;   // null asks uselocale to change nothing
+    return locale;  // null asks uselocale to change nothing
   }
   locale_t previous_;
 };
@@ -57,11 +57,24 @@ class Utf8Locale {
 int columns_of(char32_t code) { return ::wcwidth(static_cast<wchar_t>(code)); }
 
 bool is_hidden(char32_t code) {
-  struct Range { char32_t first, last; };
+  struct Range {
+    char32_t first, last;
+  };
   // Controls, soft hyphen, bidi marks and overrides, zero-width characters, separators, interlinear marks, tags.
-  constexpr std::array<Range, 14> kHidden{{{0x00, 0x1F}, {0x7F, 0x9F}, {0xAD, 0xAD}, {0x34F, 0x34F}, {0x61C, 0x61C}, {0x115F, 0x1160},
-                                           {0x17B4, 0x17B5}, {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},
-                                           {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE0FFF}}};
+  constexpr std::array<Range, 14> kHidden{{{0x00, 0x1F},
+                                           {0x7F, 0x9F},
+                                           {0xAD, 0xAD},
+                                           {0x34F, 0x34F},
+                                           {0x61C, 0x61C},
+                                           {0x115F, 0x1160},
+                                           {0x17B4, 0x17B5},
+                                           {0x180E, 0x180E},
+                                           {0x200B, 0x200F},
+                                           {0x2028, 0x202E},
+                                           {0x2060, 0x206F},
+                                           {0xFEFF, 0xFEFF},
+                                           {0xFFF9, 0xFFFB},
+                                           {0xE0000, 0xE0FFF}}};
   for (const auto& range : kHidden) {
     if (code >= range.first && code <= range.last) return true;
   }

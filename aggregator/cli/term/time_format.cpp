@@ -35,8 +35,8 @@ Split split(std::int64_t wall_ns) {
 
 std::string rfc3339(std::int64_t wall_ns) {
   const auto [utc, ms] = split(wall_ns);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                     utc.tm_min, utc.tm_sec, ms);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, ms);
 }
 
 std::string clock_time(std::int64_t wall_ns) {
@@ -52,7 +52,9 @@ std::string duration(std::int64_t ns) {
   return fmt::format("{}d", s / kDay);
 }
 
-std::string age(std::int64_t wall_ns, std::int64_t now_ns) { return wall_ns > now_ns ? "0s" : duration(now_ns - wall_ns); }
+std::string age(std::int64_t wall_ns, std::int64_t now_ns) {
+  return wall_ns > now_ns ? "0s" : duration(now_ns - wall_ns);
+}
 
 std::optional<std::int64_t> parse_duration_ns(std::string_view text) {
   std::int64_t number = 0;

@@ -44,7 +44,8 @@ TEST(Contexts, say_which_names_there_are_when_one_is_wrong) {
 
 TEST(Contexts, errors_name_the_line_or_the_field) {
   EXPECT_NE(parse_contexts("{\n\n  nonsense").error().context.find("line 3"), std::string::npos);
-  EXPECT_EQ(parse_contexts(R"({"clusters":[{"name":"a","cluster":{"certificate-authority":"x"}}]})").error().context, "clusters[0]: server is missing");
+  EXPECT_EQ(parse_contexts(R"({"clusters":[{"name":"a","cluster":{"certificate-authority":"x"}}]})").error().context,
+            "clusters[0]: server is missing");
   EXPECT_EQ(parse_contexts(R"({"users":[{"name":"a"}]})").error().context, "users[0] needs name and user");
   EXPECT_FALSE(parse_contexts(R"({"contexts":{}})"));
   EXPECT_FALSE(parse_contexts("[]"));

@@ -19,7 +19,8 @@ TEST(IncidentId, refuses_everything_else) {
 }
 
 TEST(ReadIncidents, puts_unfinished_first_then_newest) {
-  const auto list = read_incidents(R"({"kind":"IncidentList","items":[{"id":"INC-9","state":"closed"},{"id":"INC-2","state":"open"},
+  const auto list =
+      read_incidents(R"({"kind":"IncidentList","items":[{"id":"INC-9","state":"closed"},{"id":"INC-2","state":"open"},
                                       {"id":"INC-10","state":"resolved"},{"id":"INC-3","state":"explained"}]})");
   ASSERT_TRUE(list);
   std::string order;
@@ -28,7 +29,8 @@ TEST(ReadIncidents, puts_unfinished_first_then_newest) {
 }
 
 TEST(ReadIncident, tolerates_unknown_fields_and_wrong_types) {
-  const auto incident = read_incident(R"({"kind":"Incident","id":"INC-1","new":{"x":1},"state":7,"symptoms":"none","openedNs":"x",
+  const auto incident =
+      read_incident(R"({"kind":"Incident","id":"INC-1","new":{"x":1},"state":7,"symptoms":"none","openedNs":"x",
                                          "notes":[1,{"author":"a","text":"b"}],"cause":{"card":"c","probability":1}})");
   ASSERT_TRUE(incident);
   EXPECT_EQ(incident->id, "INC-1");
@@ -42,7 +44,7 @@ TEST(ReadIncident, names_what_it_got_instead) {
   EXPECT_EQ(read_incident("<html>").error().code, Errc::malformed);
   EXPECT_EQ(read_incident(R"({"kind":"NodeList"})").error().context, "expected kind Incident, got NodeList");
   EXPECT_FALSE(read_incident("[]"));
-  EXPECT_FALSE(read_incident(std::string(100, '[')));   // deeper than any answer of ours
+  EXPECT_FALSE(read_incident(std::string(100, '[')));  // deeper than any answer of ours
 }
 
 TEST(ReadChanges, summarises_fields_before_titles) {

@@ -1,4 +1,5 @@
-// What people and scripts read, against golden files. FW_UPDATE_GOLDEN=1 writes them anew; the diff is for a person to read.
+// What people and scripts read, against golden files. FW_UPDATE_GOLDEN=1 writes them anew; the diff is for a person to
+// read.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -17,7 +18,9 @@ namespace {
 constexpr std::int64_t kNow = 1'795'488'600'000'000'000;
 const std::string kFolder = FW_SOURCE_DIR "/tests/unit/cli/";
 
-std::string fixture(const std::string& name) { return *read_file(kFolder + "fixtures/" + name + ".json", kMaxConfigBytes); }
+std::string fixture(const std::string& name) {
+  return *read_file(kFolder + "fixtures/" + name + ".json", kMaxConfigBytes);
+}
 
 void expect_golden(const std::string& name, const std::string& text) {
   const auto path = kFolder + "golden/" + name + ".txt";
@@ -153,13 +156,15 @@ TEST(RenderQuery, raw_evidence_is_the_row_of_the_case_file) {
 }
 
 TEST(RenderFailure, says_what_why_and_how_to_mend_in_harmless_text) {
-  EXPECT_EQ(render_failure({ExitCode::failure, "no answer", "refused\x1b[2J", "doctor"}), "fleetwright: no answer: refused\\x1b[2J\n  fix: doctor\n");
+  EXPECT_EQ(render_failure({ExitCode::failure, "no answer", "refused\x1b[2J", "doctor"}),
+            "fleetwright: no answer: refused\\x1b[2J\n  fix: doctor\n");
 }
 
 TEST(ExitCodes, the_page_agrees_with_the_program) {
   const auto page = read_file(FW_SOURCE_DIR "/docs/exit-codes.md", kMaxConfigBytes);
   ASSERT_TRUE(page);
-  EXPECT_NE(page->find(exit_codes_markdown()), std::string::npos) << "docs/exit-codes.md must have:\n" << exit_codes_markdown();
+  EXPECT_NE(page->find(exit_codes_markdown()), std::string::npos) << "docs/exit-codes.md must have:\n"
+                                                                  << exit_codes_markdown();
   for (const auto& [code, meaning] : exit_code_texts()) EXPECT_FALSE(meaning.empty());
 }
 

@@ -56,7 +56,9 @@ TEST_F(Trial, keys_secrets_and_configurations_are_for_their_owner_only) {
 TEST_F(Trial, certificates_say_who_is_who_and_chain_to_their_authority) {
   ASSERT_TRUE(make_trial(plan_));
   using Kind = transport::PeerIdentity::Kind;
-  const auto info = [&](const std::string& name) { return *transport::certificate_info_of_file(plan_.folder + "/" + name); };
+  const auto info = [&](const std::string& name) {
+    return *transport::certificate_info_of_file(plan_.folder + "/" + name);
+  };
   EXPECT_EQ(info("nodes/node-a/node.crt").identity.kind, Kind::node);
   EXPECT_NE(info("nodes/node-a/node.crt").identity.node_uid, info("nodes/node-b/node.crt").identity.node_uid);
   EXPECT_EQ(info("people/alice.crt").identity.kind, Kind::person);
@@ -120,11 +122,16 @@ TEST_F(Trial, an_error_at_any_step_leaves_nothing) {
   std::vector<std::string> steps;
   auto probe = plan_;
   probe.folder = root_ + "/probe";
-  ASSERT_TRUE(make_trial(probe, [&](std::string_view step) { steps.emplace_back(step); return Result<void>(); }));
+  ASSERT_TRUE(make_trial(probe, [&](std::string_view step) {
+    steps.emplace_back(step);
+    return Result<void>();
+  }));
   fs::remove_all(probe.folder);
   ASSERT_GE(steps.size(), 8U);
   for (const auto& stop : steps) {
-    const auto made = make_trial(plan_, [&](std::string_view step) { return step == stop ? Result<void>(Error(Errc::io, "disk full")) : Result<void>(); });
+    const auto made = make_trial(plan_, [&](std::string_view step) {
+      return step == stop ? Result<void>(Error(Errc::io, "disk full")) : Result<void>();
+    });
     ASSERT_FALSE(made) << stop;
     EXPECT_NE(made.error().why.find("disk full"), std::string::npos);
     EXPECT_TRUE(entries().empty()) << stop;
