@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstddef>
+#include <cstdlib>
 #include <new>
 
 #include "aggregator/changes/rfc3339.hpp"
@@ -15,17 +17,17 @@ namespace fw::changes {
 namespace json = boost::json;
 namespace {
 
+// Under a monotonic pool: it frees everything at its end, so nothing is given back before. malloc, because Boost 1.81's pool frees with another
+// size than it allocated.
 class CappedMemory final : public json::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t align) override {
-    if (bytes > left_) throw std::bad_alloc();
-    void* memory = ::operator new(bytes, std::align_val_t(align));
+    FW_ASSERT(align <= alignof(std::max_align_t), "malloc aligns no stricter");
+    void* memory = bytes <= left_ ? std::malloc(bytes) : nullptr;
+    if (memory == nullptr) throw std::bad_alloc();
     left_ -= bytes;
     return memory;
   }
-  void do_deallocate(void* memory, std::size_t bytes, std::size_t align) override {
-    left_ += bytes;
-    ::operator delete(memory, bytes, std::align_val_t(align));
-  }
+  void do_deallocate(void* memory, std::size_t, std::size_t) override { std::free(memory); }
   bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 
   std::size_t left_ = kMaxJsonMemoryBytes;
