@@ -19,7 +19,8 @@ import cgroups
 from harness import MIB, Failed, Fleet, Process
 
 PREFIX = "fwlatency"
-LIMIT, ASKED = 16 * MIB, 64 * MIB
+LIMIT_BEFORE, USED_BEFORE, LIMIT, ASKED = 64 * MIB, 24 * MIB, 16 * MIB, 64 * MIB
+BATCH = 20
 
 
 @dataclasses.dataclass
@@ -59,38 +60,67 @@ class Query:
         raise Failed(f"no such incident of {path} within {seconds} s; seen: {seen}")
 
 
+def start_lives(bin_folder, groups, stack):
+    """Each container lives a while under a generous limit, so that there is a past from which a cause can be told."""
+    lives = [subprocess.Popen([bin_folder / "workload_toucher", "0.01", str(USED_BEFORE // 4096), *group.folders]) for group in groups]
+    stack.callback(lambda: [life.kill() or life.wait() for life in lives])
+    cgroups.wait_until(lambda: all(group.memory_usage() > USED_BEFORE * 0.9 for group in groups), 30, "the containers use their memory")
+    return lives
+
+
 def measure(bin_folder, folder, kills, loaded):
     incident_ms, cause_ms = [], []
     with contextlib.ExitStack() as stack:
-        fleet = stack.enter_context(Fleet(bin_folder, folder))
+        fleet = stack.enter_context(Fleet(bin_folder, folder, aggregator_settings=["sample.period=1s"]))
         if loaded:
             stress = Process("stress-ng", ["stress-ng", "--cpu", "2", "--quiet"], folder / "stress.log")
             stack.callback(stress.stop)
         query = Query(fleet)
-        touch_file = folder / "last_touch"
         busy_since, _ = cgroups.machine_busy()
-        for i in range(kills):
-            path = f"/{PREFIX}-{os.getpid()}/{'loaded' if loaded else 'idle'}-{i}"
-            with cgroups.Cgroup(path) as group:
-                group.set_memory_limit(LIMIT)
-                for kill in (1, 2):
-                    # The victim runs in a process of its own, the query goes on meanwhile: nothing waits for the victim's end.
-                    victim = subprocess.Popen([bin_folder / "workload_oom_once", touch_file, str(ASKED), *group.folders])
-                    try:
-                        seen_ns = query.wait(path, lambda incident, kill=kill: is_explained(incident, kill) if kill == 2 else True)
-                        if victim.wait(10) != -9:
-                            raise Failed(f"oom_once was not killed: status {victim.returncode}")
-                    finally:
-                        victim.kill()
-                        victim.wait()
-                    last_touch_ns = struct.unpack("q", touch_file.read_bytes())[0]
-                    (incident_ms if kill == 1 else cause_ms).append((seen_ns - last_touch_ns) / 1e6)
+        for first in range(0, kills, BATCH):
+            with contextlib.ExitStack() as batch:
+                groups = [batch.enter_context(cgroups.Cgroup(f"/{PREFIX}-{os.getpid()}/{'loaded' if loaded else 'idle'}-{i}"))
+                          for i in range(first, min(first + BATCH, kills))]
+                for group in groups:
+                    group.set_memory_limit(LIMIT_BEFORE)
+                lives = start_lives(bin_folder, groups, batch)
+                sampled = time.monotonic() + 2.5
+                cgroups.wait_until(lambda end=sampled: time.monotonic() > end, 5, "the agent samples")
+                for group, life in zip(groups, lives):
+                    life.terminate()   # in order: SIGKILL would be a symptom of its own
+                    life.wait()
+                    cgroups.wait_until(lambda group=group: lower_limit(group), 10, "the kernel takes the new limit", pause=0.005)
+                    for kill, values in ((1, incident_ms), (2, cause_ms)):
+                        values.append(one_kill(bin_folder, folder / "last_touch", group, query, kill))
         _, busy = cgroups.machine_busy(busy_since)
     return Latencies(incident_ms, cause_ms, busy)
 
 
+def lower_limit(group):
+    with contextlib.suppress(OSError):   # busy while the pages of the first life are not given back yet
+        group.set_memory_limit(LIMIT)
+        return True
+    return False
+
+
+def one_kill(bin_folder, touch_file, group, query, kill):
+    """ms from the last touch until a query shows the incident (first kill), or a cause told from both kills (second)."""
+    # The query goes on while the victim runs: nothing waits for the victim's end.
+    victim = subprocess.Popen([bin_folder / "workload_oom_once", touch_file, str(ASKED), *group.folders])
+    try:
+        seen_ns = query.wait(group.path, (lambda incident: is_explained(incident, kill)) if kill > 1 else is_oom)
+        if victim.wait(10) != -9:
+            raise Failed(f"oom_once was not killed: status {victim.returncode}")
+    finally:
+        victim.kill()
+        victim.wait()
+    return (seen_ns - struct.unpack("q", touch_file.read_bytes())[0]) / 1e6
+
+
+def is_oom(incident):
+    return any(symptom["kind"] == "oom_kill" for symptom in incident["symptoms"])
+
+
 def is_explained(incident, kills):
-    """It has a ranked cause, thought out after that many kills were known."""
-    counted = sum(symptom["count"] for symptom in incident["symptoms"] if symptom["kind"] == "oom_kill")
-    last_ns = max((symptom["lastNs"] for symptom in incident["symptoms"]), default=0)
-    return counted >= kills and bool((incident.get("cause") or {}).get("card")) and incident.get("explainedNs", 0) >= last_ns
+    """It has a ranked cause whose sentence counts that many kills, so it was thought out after the newest."""
+    return bool((incident.get("cause") or {}).get("card")) and f"{kills} times" in incident.get("verdict", "")

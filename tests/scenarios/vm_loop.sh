@@ -2,6 +2,7 @@
 # The whole loop inside a small virtual machine with pure cgroup v2: kernel, agent, stream, aggregator, incident, cause.
 # No Python in there, so the real CLI and a few lines of shell do it. Prints `CHECK name ok` or `CHECK name why`, status 0 or 1.
 set -u
+hostname vm   # the machine has no name of its own
 work=/tmp/work config=/tmp/work/config shop=/sys/fs/cgroup/shop jobs=/sys/fs/cgroup/jobs
 mkdir -p "$work" "$shop/checkout" "$jobs/batch"
 export FLEETWRIGHT_CONFIG_DIR=$config NO_COLOR=1
