@@ -17,8 +17,10 @@ int hex_value(char c) {
 }
 
 void set_version(Uuid& id, std::uint8_t version) {
-  id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0fU) | (version << 4U));
-  id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3fU) | 0x80U);
+  const unsigned high = id.bytes[6];
+  const unsigned variant = id.bytes[8];
+  id.bytes[6] = static_cast<std::uint8_t>((high & 0x0fU) | (unsigned{version} << 4U));
+  id.bytes[8] = static_cast<std::uint8_t>((variant & 0x3fU) | 0x80U);
 }
 
 }  // namespace
