@@ -78,3 +78,13 @@ function(fw_add_bpf name source)
   add_dependencies(${name} ${name}_skeleton)
   target_include_directories(${name} SYSTEM INTERFACE "${skeleton_dir}")
 endfunction()
+
+# fw_embed(OUT NAME FILES...): text files as a generated OUT.cpp with `std::span<const fw::EmbeddedFile> fw::NAME()`; its user declares NAME.
+function(fw_embed out name)
+  list(TRANSFORM ARGN PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/" OUTPUT_VARIABLE paths)
+  string(REPLACE ";" "\\;" files "${paths}")
+  add_custom_command(OUTPUT "${out}"
+    COMMAND "${CMAKE_COMMAND}" "-DOUT=${out}" "-DNAME=${name}" "-DROOT=${CMAKE_CURRENT_SOURCE_DIR}" "-DFILES=${files}"
+            -P "${PROJECT_SOURCE_DIR}/cmake/embed.cmake"
+    DEPENDS ${paths} "${PROJECT_SOURCE_DIR}/cmake/embed.cmake" VERBATIM)
+endfunction()

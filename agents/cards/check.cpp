@@ -7,8 +7,12 @@
 #include <sstream>
 
 #include "agents/cards/card.hpp"
-#include "agents/embedded.hpp"
 #include "agents/orchestrator/template.hpp"
+#include "common/embedded_file.hpp"
+
+namespace fw {
+std::span<const EmbeddedFile> builtin_cards();   // agents/CMakeLists.txt
+}
 
 namespace fw::agents {
 namespace {
@@ -99,7 +103,7 @@ namespace {
 
 std::vector<CardFile> builtin_files() {
   std::vector<CardFile> files;
-  for (const auto& file : embedded_cards()) files.push_back({std::string{file.path}, std::string{file.text}});
+  for (const auto& file : builtin_cards()) files.push_back({std::string{file.path}, std::string{file.text}});
   return files;
 }
 

@@ -7,8 +7,12 @@
 #include <vector>
 
 #include "agents/casefile/anomalies.hpp"
-#include "agents/embedded.hpp"
+#include "common/embedded_file.hpp"
 #include "common/version.hpp"
+
+namespace fw {
+std::span<const EmbeddedFile> case_file_schema();   // schema.sql
+}
 
 namespace fw::agents {
 namespace {
@@ -105,7 +109,7 @@ Result<void> write_change(Statement& s, const std::string& id, const ChangeRow& 
 
 }  // namespace
 
-Result<void> create_schema(sqlite3* db) { return sqlite::exec(db, std::string{embedded_schema().front().text}); }
+Result<void> create_schema(sqlite3* db) { return sqlite::exec(db, std::string{case_file_schema().front().text}); }
 
 Result<void> write_facts(sqlite3* db, const IncidentFacts& facts) {
   const auto entities = sorted(facts.entities);

@@ -1,8 +1,31 @@
 #include "aggregator/store/migrations.hpp"
 
+#include <charconv>
 #include <string>
+#include <vector>
+
+#include "common/embedded_file.hpp"
+
+namespace fw {
+std::span<const EmbeddedFile> embedded_migrations();
+}
 
 namespace fw::store {
+
+std::span<const Migration> migrations() {
+  static const std::vector<Migration> all = [] {
+    std::vector<Migration> found;
+    for (const EmbeddedFile& file : embedded_migrations()) {
+      const std::string_view name = file.path.substr(file.path.rfind('/') + 1);
+      int version = 0;
+      std::from_chars(name.data(), name.data() + name.size(), version);
+      FW_ASSERT(version == static_cast<int>(found.size()) + 1, "migrations/NNNN_name.sql are numbered without gaps");
+      found.push_back({version, file.text});
+    }
+    return found;
+  }();
+  return all;
+}
 
 Result<void> migrate(sqlite::Database& database, int target, std::int64_t now_ns) {
   database.exec("create table if not exists schema_version (version bigint primary key, applied_ns bigint not null)");
