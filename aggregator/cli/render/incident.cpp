@@ -60,7 +60,7 @@ bool speaks_against(const Evidence& evidence) { return evidence.answer != Answer
 bool is_missing(const Evidence& evidence) { return evidence.answer == Answer::missing; }
 
 std::string evidence_text(const Evidence& evidence, Detail detail) {
-  auto out = evidence.answer == Answer::no ? "not: " + evidence.name : evidence.name;
+  auto out = evidence.answer == Answer::no ? "no: " + evidence.name : evidence.name;
   if (detail == Detail::wide) out += " (" + number(evidence.llr) + ")";
   return out + cited(evidence);
 }
