@@ -3,7 +3,7 @@
 
 Prints `PASS name`, `FAIL name: why` or `SKIP name: why` per scenario. Status: 1 when one failed, 77 when all were skipped, else 0.
 Scenarios marked shared run a few at a time beside one aggregator and agent, which also makes each of them noise for the others;
-the rest start programs of their own and run one after the other.
+the rest start programs of their own and run one after the other, virtual machines last and two at a time.
 """
 import argparse
 import concurrent.futures
@@ -25,7 +25,8 @@ from harness import Failed, Fleet, Skipped  # noqa: E402
 from registry import SCENARIOS, Context  # noqa: E402
 
 MODULES = ("memory_scenarios", "quiet_scenarios", "crash_scenarios", "demo_scenarios", "vm_scenarios")
-SHARED_AT_ONCE = 4
+SHARED_AT_ONCE = 6
+MACHINES_AT_ONCE = 2   # one core each
 PREFIX = "fwscenario"
 printing = threading.Lock()
 
@@ -92,9 +93,10 @@ def main():
         runnable = [s for s in chosen if not (reason and s.needs_cgroups)]
         results += [tell("SKIP", s.name, reason) for s in chosen if s not in runnable]
         results += run_shared([s for s in runnable if s.shared], bin_folder, folder)
-        for scenario in runnable:
-            if not scenario.shared:
-                results.append(run_one(scenario, Context(scenario.name, bin_folder, folder / scenario.name, f"{PREFIX}-{os.getpid()}", None)))
+        alone = [(s, Context(s.name, bin_folder, folder / s.name, f"{PREFIX}-{os.getpid()}", None)) for s in runnable if not s.shared]
+        results += [run_one(*pair) for pair in alone if pair[0].needs_cgroups]
+        with concurrent.futures.ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:
+            results += list(pool.map(lambda pair: run_one(*pair), [pair for pair in alone if not pair[0].needs_cgroups]))
     finally:
         if args.keep:
             print(f"kept: {folder}")

@@ -4,7 +4,7 @@
 set -u
 hostname vm   # the machine has no name of its own
 work=/tmp/work config=/tmp/work/config shop=/sys/fs/cgroup/shop jobs=/sys/fs/cgroup/jobs
-mkdir -p "$work" "$shop/checkout" "$jobs/batch"
+mkdir -p "$work" "$shop" "$jobs"
 export FLEETWRIGHT_CONFIG_DIR=$config NO_COLOR=1
 
 fail() {
@@ -13,11 +13,12 @@ fail() {
   exit 1
 }
 
+uptime_s() { cut -d. -f1 /proc/uptime; }
 # wait_for SECONDS COMMAND...: polls until it succeeds.
 wait_for() {
-  left=$(($1 * 5)); shift
+  deadline=$(($(uptime_s) + $1)); shift
   until "$@" >/dev/null 2>&1; do
-    left=$((left - 1)); [ "$left" -gt 0 ] || return 1
+    [ "$(uptime_s)" -lt "$deadline" ] || return 1
     usleep 200000
   done
 }
@@ -52,6 +53,7 @@ start() {   # start NAME CGROUP ADJ WORKER_FLAGS...
 }
 kills() { [ "$(sed -n 's/^oom_kill //p' "$1/memory.events")" -ge "$2" ]; }
 
+mkdir "$shop/checkout"
 echo $((96 << 20)) >"$shop/checkout/memory.max"
 start checkout "$shop/checkout" 0 --base 48MiB
 wait_for 30 test -s "$work/checkout.jsonl" || fail lowered "the worker does not start"
@@ -63,7 +65,7 @@ echo "CHECK lowered ok"
 kill "$front"   # with its worker; an emulated machine has better to do
 
 # 2. The node runs out: checkout has no limit any more and is killed, because batch takes everything.
-mkdir "$shop/web"
+mkdir "$shop/web" "$jobs/batch"
 start web "$shop/web" 1000 --base 64MiB
 usleep 5000000
 start batch "$jobs/batch" 0 --base 8MiB --child-after 8 --child-step 2MiB
