@@ -1,5 +1,6 @@
 #include "protocol/wire/codec.hpp"
 
+#include <capnp/any.h>
 #include <capnp/serialize.h>
 
 // ZSTD_getFrameHeader is exported by the library but declared only under this name: it is how the window is learnt before memory is.
@@ -188,8 +189,10 @@ struct Codec::Impl {
     if (!words) return words.error();
     auto segments = segments_of(*words);
     if (!segments) return segments.error();
-    capnp::SegmentArrayMessageReader reader(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>(segments->data(), segments->size()),
-                                            reader_options(*words));
+    const kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> view(segments->data(), segments->size());
+    // The whole message is walked once, also what no field of ours points to: too deep, cyclic or overlapping ends here.
+    capnp::SegmentArrayMessageReader(view, reader_options(*words)).getRoot<capnp::AnyPointer>().targetSize();
+    capnp::SegmentArrayMessageReader reader(view, reader_options(*words));
     auto message = read_root(frame.header.kind, reader);
     if (!message) return message.error();
     if (auto ok = check(*message); !ok) return ok.error();

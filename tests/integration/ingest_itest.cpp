@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <cstring>
 #include <functional>
 #include <future>
 #include <mutex>
@@ -190,6 +191,22 @@ wire::Bytes damaged_frame() {
   return bytes;
 }
 
+// A control message of one struct inside the other, 100 deep, with right checksums.
+wire::Bytes nested_frame() {
+  std::vector<std::uint64_t> words = {0, 1ULL << 48 | 1ULL << 32, 3};
+  for (int i = 0; i < 100; ++i) words.push_back(1ULL << 48);
+  words.push_back(0);
+  words[0] = static_cast<std::uint64_t>(words.size() - 1) << 32;
+  wire::Bytes payload(words.size() * 8);
+  std::memcpy(payload.data(), words.data(), payload.size());
+  const auto size = static_cast<std::uint32_t>(payload.size());
+  const auto header = wire::encode_header({.kind = wire::FrameKind::control, .flags = 0, .wire_bytes = size, .uncompressed_bytes = size,
+                                           .payload_crc32c = wire::crc32c(payload)});
+  wire::Bytes frame(header.begin(), header.end());
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  return frame;
+}
+
 // A header that is whole and promises more than a frame may hold; nothing of it is ever allocated.
 wire::Bytes announcement(std::uint32_t wire_bytes, std::uint32_t uncompressed_bytes) {
   const auto header = wire::encode_header({.kind = wire::FrameKind::events, .flags = wire::kFlagCompressed, .wire_bytes = wire_bytes,
@@ -203,6 +220,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Hostile{"damaged_frame", "malformed", TestPki::Kind::good, [](FakeAgent& a) { send_after_hello(a, damaged_frame()); }},
                     Hostile{"huge_frame", "too_large", TestPki::Kind::good, [](FakeAgent& a) { send_after_hello(a, announcement(1U << 30U, 1U << 30U)); }},
                     Hostile{"zstd_bomb", "too_large", TestPki::Kind::good, [](FakeAgent& a) { send_after_hello(a, announcement(64, 1U << 31U)); }},
+                    Hostile{"over_nested", "malformed", TestPki::Kind::good, [](FakeAgent& a) { send_after_hello(a, nested_frame()); }},
+                    Hostile{"tls_1_2", "tls", TestPki::Kind::good,
+                            [](FakeAgent& a) {
+                              a.limit_to_tls_1_2();
+                              EXPECT_FALSE(a.connect());
+                            }},
                     Hostile{"no_hello", "malformed", TestPki::Kind::good,
                             [](FakeAgent& a) {
                               ASSERT_TRUE(a.dial());

@@ -2,6 +2,7 @@
 #pragma once
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -65,10 +66,17 @@ class FakeAgent {
     hello_.kernel_release = "6.12";
   }
 
+  // A client that knows no newer TLS.
+  void limit_to_tls_1_2() { tls_1_2_ = true; }
+
   // TLS only; a server that refuses our certificate may say so only at the first read.
   Result<void> dial() {
     auto context = transport::make_agent_client_context(tls_);
     if (!context) return context.error();
+    if (tls_1_2_) {
+      SSL_CTX_set_min_proto_version((*context)->native_handle(), TLS1_2_VERSION);
+      SSL_CTX_set_max_proto_version((*context)->native_handle(), TLS1_2_VERSION);
+    }
     auto connection = run(transport::Connection::connect("127.0.0.1", port_, *context, "127.0.0.1"));
     if (!connection) return connection.error();
     connection_ = std::move(*connection);
@@ -159,6 +167,7 @@ class FakeAgent {
   boost::asio::io_context io_{1};
   std::uint16_t port_;
   transport::TlsFiles tls_;
+  bool tls_1_2_ = false;
   wire::Hello hello_;
   std::unique_ptr<transport::Connection> connection_;
   std::optional<session::AgentSession> session_;
