@@ -3,22 +3,22 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <optional>
+#include <sstream>
 
 #include "common/async/with_timeout.hpp"
 
@@ -36,7 +36,40 @@ constexpr std::chrono::seconds kCloseTimeout{1};
 
 using Parser = http::request_parser<http::buffer_body>;
 using PlainStream = beast::tcp_stream;
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+using TlsStream = asio::ssl::stream<beast::tcp_stream>;
+
+// Bytes in and out, with or without TLS. Virtual so that the conversation is compiled once: with Beast's composed operations on both stream
+// types this file took minutes.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual asio::awaitable<std::tuple<beast::error_code, std::size_t>> read_some(asio::mutable_buffer into) = 0;
+  virtual asio::awaitable<std::tuple<beast::error_code, std::size_t>> write(std::string_view bytes) = 0;
+  virtual asio::awaitable<void> say_goodbye() = 0;   // the TLS close
+  virtual beast::tcp_stream& lowest() = 0;           // its deadline holds for all of the above
+  virtual bool secure() const = 0;
+};
+
+template <class Layers>
+class StreamOf final : public Stream {
+ public:
+  explicit StreamOf(Layers& layers) : layers_(layers) {}
+  asio::awaitable<std::tuple<beast::error_code, std::size_t>> read_some(asio::mutable_buffer into) override {
+    co_return co_await layers_.async_read_some(into, kAwait);
+  }
+  asio::awaitable<std::tuple<beast::error_code, std::size_t>> write(std::string_view bytes) override {
+    co_return co_await asio::async_write(layers_, asio::buffer(bytes.data(), bytes.size()), kAwait);
+  }
+  asio::awaitable<void> say_goodbye() override {
+    if constexpr (std::is_same_v<Layers, TlsStream>) co_await layers_.async_shutdown(kAwait);
+    co_return;
+  }
+  beast::tcp_stream& lowest() override { return beast::get_lowest_layer(layers_); }
+  bool secure() const override { return std::is_same_v<Layers, TlsStream>; }
+
+ private:
+  Layers& layers_;
+};
 
 Method method_of(http::verb verb) {
   switch (verb) {
@@ -76,7 +109,6 @@ class BodyBudget {
 
 // g++ 12 miscompiles some expressions in coroutines: co_await in the condition of an empty loop, and "?:" whose sides make temporaries
 // that own memory. Coroutines of this folder avoid both; plain functions make such values.
-template <class Stream>
 class Conversation {
  public:
   Conversation(Stream& stream, std::string address, Result<transport::PeerIdentity> peer, const Router& router, Shared& shared)
@@ -88,7 +120,7 @@ class Conversation {
   }
 
  private:
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+  beast::tcp_stream& lowest() { return stream_.lowest(); }
   void count_error(std::string_view reason) { shared_.metrics.add(Metric::http_connection_errors, 1, {reason}); }
 
   // One request and its answer; false when the connection is to end.
@@ -97,8 +129,7 @@ class Conversation {
     parser.header_limit(static_cast<std::uint32_t>(shared_.limits.max_header_bytes));
     parser.body_limit(boost::none);   // checked below: which limit holds follows from the path
     lowest().expires_after(shared_.limits.idle_timeout);
-    const auto [error, bytes] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
-    static_cast<void>(bytes);
+    const auto error = co_await read_header(parser);
     if (error) co_return co_await header_failed(error);
 
     const std::uint64_t began_ns = shared_.clock.mono_ns();
@@ -119,6 +150,28 @@ class Conversation {
     ++served_;
     if (sent && !keep) co_await close(complete);
     co_return sent && keep;
+  }
+
+  // More bytes into buffer_. The end of the stream is an error of HTTP: an orderly one only between two requests.
+  asio::awaitable<beast::error_code> read_more(const Parser& parser) {
+    auto [error, bytes] = co_await stream_.read_some(buffer_.prepare(kChunkBytes));
+    buffer_.commit(bytes);
+    if (error == asio::error::eof) error = parser.got_some() ? http::error::partial_message : http::error::end_of_stream;
+    co_return error;
+  }
+
+  asio::awaitable<beast::error_code> read_header(Parser& parser) {
+    beast::error_code error;
+    while (!parser.is_header_done()) {
+      if (buffer_.size() > 0) {
+        buffer_.consume(parser.put(buffer_.data(), error));
+        if (parser.is_header_done()) break;
+      }
+      if (error && error != http::error::need_more) co_return error;
+      error = co_await read_more(parser);
+      if (error) co_return error;
+    }
+    co_return beast::error_code();
   }
 
   Request take_request(const Parser& parser) {
@@ -186,8 +239,7 @@ class Conversation {
     if (parser.is_done()) co_return std::nullopt;
     lowest().expires_after(shared_.limits.body_timeout);   // for the whole body, however it trickles
     if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-      http::response<http::empty_body> proceed{http::status::continue_, parser.get().version()};
-      const auto [error, bytes] = co_await http::async_write(stream_, proceed, kAwait);
+      const auto [error, bytes] = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
       static_cast<void>(bytes);
       if (error) co_return failed_body(error);
     }
@@ -196,13 +248,17 @@ class Conversation {
     while (!parser.is_done()) {
       parser.get().body().data = chunk.data();
       parser.get().body().size = chunk.size();
-      const auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser, kAwait);
-      static_cast<void>(bytes);
-      if (error && error != http::error::need_buffer) co_return failed_body(error);
+      beast::error_code error;
+      const std::size_t consumed = parser.put(buffer_.data(), error);
+      buffer_.consume(consumed);
       const std::size_t got = chunk.size() - parser.get().body().size;
       if (request.body.size() + got > limit) co_return too_large(route);
       if (!budget.take(got)) co_return problem(503, "too many large requests at the same time");
       request.body.append(chunk, 0, got);
+      if (error && error != http::error::need_buffer && error != http::error::need_more) co_return failed_body(error);
+      if (consumed > 0 || parser.is_done()) continue;
+      error = co_await read_more(parser);
+      if (error) co_return failed_body(error);
     }
     co_return std::nullopt;
   }
@@ -258,23 +314,28 @@ class Conversation {
     co_return false;
   }
 
-  // Moves the body out of `response`.
-  asio::awaitable<bool> write(Response& response, bool head, unsigned version, bool keep) {
-    http::response<http::string_body> out{static_cast<http::status>(response.status), version};
+  std::string serialize(const Response& response, bool head, unsigned version, bool keep) const {
+    http::response<http::empty_body> out{static_cast<http::status>(response.status), version};
     out.set(http::field::content_type, response.content_type);
     out.set("X-Content-Type-Options", "nosniff");
     out.set(http::field::cache_control, "no-store");
     out.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
     out.set("Referrer-Policy", "no-referrer");
-    if constexpr (std::is_same_v<Stream, TlsStream>) out.set("Strict-Transport-Security", "max-age=31536000");
+    if (stream_.secure()) out.set("Strict-Transport-Security", "max-age=31536000");
     for (const auto& [name, value] : response.headers) out.set(name, value);
     out.keep_alive(keep);
     out.content_length(response.body.size());
-    if (!head) out.body() = std::move(response.body);
+    std::ostringstream text;
+    text << out.base();
+    return head ? text.str() : text.str() + response.body;
+  }
+
+  asio::awaitable<bool> write(const Response& response, bool head, unsigned version, bool keep) {
+    const std::string bytes = serialize(response, head, version, keep);
     lowest().expires_after(shared_.limits.write_timeout);
-    const auto [error, bytes] = co_await http::async_write(stream_, out, kAwait);
-    static_cast<void>(bytes);
-    if (error && error != http::error::end_of_stream) count_error(error == beast::error::timeout ? "timeout" : "reset");
+    const auto [error, written] = co_await stream_.write(bytes);
+    static_cast<void>(written);
+    if (error) count_error(error == beast::error::timeout ? "timeout" : "reset");
     co_return !error;
   }
 
@@ -282,7 +343,7 @@ class Conversation {
   // throw our answer away, so a bounded rest is read and dropped first.
   asio::awaitable<void> close(bool complete) {
     lowest().expires_after(kCloseTimeout);
-    if constexpr (std::is_same_v<Stream, TlsStream>) co_await stream_.async_shutdown(kAwait);
+    co_await stream_.say_goodbye();
     beast::error_code ignored;
     lowest().socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     std::array<char, kChunkBytes> dropped{};
@@ -338,7 +399,8 @@ asio::awaitable<void> serve_tls(asio::ip::tcp::socket socket, std::string addres
       log::write(shared.tls_failures, log::Level::info, "an HTTPS connection failed", {{"peer", address}, {"error", why}});
       co_return;
     }
-    Conversation<TlsStream> conversation(stream, std::move(address), transport::peer_identity(stream.native_handle()), router, shared);
+    StreamOf<TlsStream> bytes(stream);
+    Conversation conversation(bytes, std::move(address), transport::peer_identity(stream.native_handle()), router, shared);
     co_await conversation.run();
   } catch (const std::exception& error) {
     log::write(shared.handler_failures, log::Level::error, "an HTTPS connection ended by an exception", {{"error", error.what()}});
@@ -349,7 +411,8 @@ asio::awaitable<void> serve_plain(asio::ip::tcp::socket socket, std::string addr
   try {
     PlainStream stream(std::move(socket));
     const OpenConnection open(shared, stream, "plain");
-    Conversation<PlainStream> conversation(stream, std::move(address), transport::PeerIdentity{}, router, shared);
+    StreamOf<PlainStream> bytes(stream);
+    Conversation conversation(bytes, std::move(address), transport::PeerIdentity{}, router, shared);
     co_await conversation.run();
   } catch (const std::exception& error) {
     log::write(shared.handler_failures, log::Level::error, "a plain connection ended by an exception", {{"error", error.what()}});
