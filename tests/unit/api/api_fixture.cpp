@@ -9,6 +9,7 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 
 #include "aggregator/changes/received.hpp"
@@ -231,12 +232,14 @@ http::Response ApiTest::github(const std::string& event, const std::string& body
 struct RawClient::Impl {
   asio::io_context context;
   asio::ssl::context tls_context{asio::ssl::context::tls_client};
-  asio::ssl::stream<asio::ip::tcp::socket> stream{context, tls_context};
+  // Made after the context is complete; with TLS or not, the socket is its lowest layer.
+  std::optional<asio::ssl::stream<asio::ip::tcp::socket>> stream;
   bool tls = false;
   std::string buffer;
 
   void connect(std::uint16_t port) {
-    auto& socket = stream.next_layer();
+    stream.emplace(context, tls_context);
+    auto& socket = stream->next_layer();
     socket.connect({asio::ip::address_v4::loopback(), port});
     socket.set_option(asio::ip::tcp::no_delay(true));
     const timeval limit{10, 0};
@@ -255,14 +258,13 @@ RawClient RawClient::tls(std::uint16_t port, const Certificates::Client* who) {
   auto impl = std::make_shared<Impl>();
   impl->tls_context.load_verify_file(Certificates::get().people_ca);
   impl->tls_context.set_verify_mode(asio::ssl::verify_peer);
-  impl->stream = asio::ssl::stream<asio::ip::tcp::socket>(impl->context, impl->tls_context);
   if (who != nullptr) {
-    SSL_use_certificate_file(impl->stream.native_handle(), who->certificate.c_str(), SSL_FILETYPE_PEM);
-    SSL_use_PrivateKey_file(impl->stream.native_handle(), who->key.c_str(), SSL_FILETYPE_PEM);
+    impl->tls_context.use_certificate_file(who->certificate, asio::ssl::context::pem);
+    impl->tls_context.use_private_key_file(who->key, asio::ssl::context::pem);
   }
   impl->connect(port);
   impl->tls = true;
-  impl->stream.handshake(asio::ssl::stream_base::client);
+  impl->stream->handshake(asio::ssl::stream_base::client);
   return RawClient(std::move(impl));
 }
 
@@ -270,16 +272,16 @@ void RawClient::send(std::string_view bytes) {
   boost::system::error_code ignored;
   const auto buffer = asio::buffer(bytes.data(), bytes.size());
   if (impl_->tls) {
-    asio::write(impl_->stream, buffer, ignored);
+    asio::write(*impl_->stream, buffer, ignored);
   } else {
-    asio::write(impl_->stream.next_layer(), buffer, ignored);
+    asio::write(impl_->stream->next_layer(), buffer, ignored);
   }
 }
 
 std::size_t RawClient::read_some(char* into, std::size_t size) {
   boost::system::error_code error;
   const auto buffer = asio::buffer(into, size);
-  const std::size_t got = impl_->tls ? impl_->stream.read_some(buffer, error) : impl_->stream.next_layer().read_some(buffer, error);
+  const std::size_t got = impl_->tls ? impl_->stream->read_some(buffer, error) : impl_->stream->next_layer().read_some(buffer, error);
   if (error == asio::error::try_again || error == asio::error::would_block) ADD_FAILURE() << "no answer within ten seconds";
   return error ? 0 : got;
 }
