@@ -26,6 +26,11 @@ target_compile_definitions(fw_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED
   $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 
+# Optimising, g++ 12 takes string assignments for overlapping copies (GCC bug 105651).
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+endif()
+
 # Hardening of released programs; _FORTIFY_SOURCE needs optimisation and fights with the sanitizers.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT FW_SANITIZE)
   add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
