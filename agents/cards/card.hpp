@@ -19,6 +19,7 @@ struct EvidenceRule {
   double if_true = 0;           // log-likelihood ratio, >= 0
   double if_false = 0;          // <= 0
   bool kernel_fact = false;     // a yes is something the kernel itself said, not a reading of curves
+  bool needed = false;          // without an answer to any needed rule the card cannot win over "unknown"
   std::string missing;          // what a person would have to do to know it
 };
 

@@ -75,6 +75,11 @@ class Reader {
         problem(map[key], std::string{"unknown "} + key + " '" + value + "'");
   }
 
+  void flag(const YAML::Node& map, const char* key, bool& value) {
+    const YAML::Node node = map[key];
+    if (node && !YAML::convert<bool>::decode(node, value)) problem(node, std::string{"'"} + key + "' must be true or false");
+  }
+
   std::optional<double> strength(const YAML::Node& map, const char* key) {
     const YAML::Node node = map[key];
     if (!node) return 0.0;
@@ -95,16 +100,15 @@ class Reader {
 
 EvidenceRule read_rule(Reader& reader, const YAML::Node& node) {
   EvidenceRule rule;
-  if (!reader.keys(node, "evidence", {"name", "sql", "if_true", "if_false", "kernel_fact", "missing"})) return rule;
+  if (!reader.keys(node, "evidence", {"name", "sql", "if_true", "if_false", "kernel_fact", "needed", "missing"})) return rule;
   rule.name = reader.text(node, "name");
   rule.sql = reader.text(node, "sql");
   rule.missing = reader.text(node, "missing", false);
   rule.if_true = reader.strength(node, "if_true").value_or(0);
   rule.if_false = 0 - reader.strength(node, "if_false").value_or(0);
   if (rule.if_true == 0 && rule.if_false == 0) reader.problem(node, "evidence '" + rule.name + "' has neither if_true nor if_false");
-  if (const YAML::Node fact = node["kernel_fact"]) {
-    if (!YAML::convert<bool>::decode(fact, rule.kernel_fact)) reader.problem(fact, "'kernel_fact' must be true or false");
-  }
+  reader.flag(node, "kernel_fact", rule.kernel_fact);
+  reader.flag(node, "needed", rule.needed);
   return rule;
 }
 

@@ -237,6 +237,17 @@ create view limit_changed_at as   -- when the limit that killed came into force;
     and r.t_ns > coalesce((select max(x.t_ns) from limit_readings x, onset o, limit_before y
                            where x.value = y.limit_bytes and x.t_ns < o.t_ns), 0);
 
+create view limit_watched as      -- known: 1 when the limit was read early enough to say whether it changed before the first kill, else null; one row.
+  select case                     -- Early: three minutes before it, or as the main process began and before any kill.
+    when o.t_ns - r.t_ns >= 180000000000 then 1
+    when r.t_ns <= b.t_ns + 15000000000 and not coalesce((select s.value > 0 from subject_series s where s.metric = 'memory_oom_kills_total'
+                                                          order by s.t_ns limit 1), 0) then 1 end as known
+  from onset o,
+       (select min(x.t_ns) as t_ns from limit_readings x, onset y where x.t_ns < y.t_ns) r,
+       (select min(t_ns) as t_ns from (
+          select time_ns - age_ns as t_ns from subject_kills where container_main = 1 and age_ns > 0 union all
+          select k.time_ns - p.age_ns from subject_kills k join oom_processes p using (evidence_id) where p.container_main = 1 and p.age_ns > 0)) b;
+
 create view subject_use as        -- memory that cannot be given back: anonymous if known, else working set, else all
   select s.entity_id, s.t_ns, s.value, s.metric from subject_series s where s.metric = (
     select metric from (select 'memory_anon_bytes' as metric, 1 as rank union all select 'memory_working_set_bytes', 2

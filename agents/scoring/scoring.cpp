@@ -12,6 +12,7 @@ namespace {
 
 // The constants of docs/adr/0011.
 constexpr double kMaxEvidence = 9, kMinEvidence = -12;   // no pile of rules makes a certainty
+constexpr double kUninformed = -0.4;                     // at most, of a card none of whose needed rules has an answer: below "unknown"
 constexpr double kUnexplained = -1.6;                    // per symptom that the card does not explain
 constexpr double kMaxRecord = 1;                         // how far confirmed outcomes move the prior
 constexpr double kSure = 0.9, kLikely = 0.6;
@@ -68,6 +69,7 @@ Scored Examiner::examine(const Card& card, TrackRecord record) {
   h.specialist = card.specialist;
   h.prior = card.prior;
   double sum = 0;
+  bool needs = false, informed = false;
   for (const auto& rule : card.evidence) {
     Evidence evidence = ask(rule);
     evidence.name = rule.name;
@@ -77,6 +79,8 @@ Scored Examiner::examine(const Card& card, TrackRecord record) {
       evidence.llr = evidence.answer == Answer::yes ? rule.if_true : rule.if_false;
       out.kernel_fact = out.kernel_fact || (rule.kernel_fact && evidence.answer == Answer::yes);
     }
+    needs = needs || rule.needed;
+    informed = informed || (rule.needed && evidence.answer != Answer::missing);
     sum += evidence.llr;
     h.evidence.push_back(std::move(evidence));
   }
@@ -99,6 +103,7 @@ Scored Examiner::examine(const Card& card, TrackRecord record) {
   h.changes = out.change.scores;
   if (out.change.suspect != nullptr) h.suspect_change_id = out.change.suspect->change_id;
   h.log_odds = std::log(card.prior / (1 - card.prior)) + std::clamp(sum, kMinEvidence, kMaxEvidence) + out.change.llr + past_odds(record);
+  if (needs && !informed) h.log_odds = std::min(h.log_odds, kUninformed);
   return out;
 }
 

@@ -68,6 +68,7 @@ TEST(Cards, each_mistake_is_named_with_its_line) {
       {"sql: select 1", "sql: delete from events", "evidence 'e'"},
       {"sql: select 1", "sql: select datetime('now')", "asks a clock"},
       {"if_true: strong", "if_true: huge", "one.yaml:12: 'if_true' must be none, weak"},
+      {"if_true: strong", "if_true: strong\n    needed: perhaps", "one.yaml:13: 'needed' must be true or false"},
       {"if_true: strong", "if_true: none", "neither if_true nor if_false"},
       {"if_true: strong", "if_tru: strong", "one.yaml:12: unknown key 'if_tru' in evidence"},
       {"{x}", "{y}", "sentence uses {y}, which is no fact"},

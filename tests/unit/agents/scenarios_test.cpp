@@ -235,6 +235,85 @@ TEST(Missing, two_readings_before_the_first_kill_and_the_same_growth_after_it_ar
   EXPECT_EQ(cause(f), "memory-leak") << ranking(f);
 }
 
+// ---- a limit that was lowered while nobody looked: what came after the first kill does not tell it from a load that grew ----
+
+// Killed at 64 MiB after ten minutes of life, then each 12 s: what a lowered limit looks like, and a grown load too.
+Story kills_at_an_unread_limit() {
+  Story s;
+  for (int i = 0; i < 6; ++i) {
+    s.kill(kNow + i * 12 * kSecond, 64, 4000 + i).age_ns = i == 0 ? 10 * kMinute : 11 * kSecond;
+    s.main_end(kNow + i * 12 * kSecond + 20'000'000, 9, 0, 4000 + i).oom_victim = 1;
+  }
+  s.facts.built_ns = kNow + 2 * kMinute;
+  return s.symptom("oom_kill", 6, kNow, kNow + kMinute).symptom("crash_loop", 1, kNow + 24 * kSecond), s;
+}
+
+// Each life fills up to the limit, as read each second after the first kill.
+void read_after_the_kills(Story& s) {
+  for (int i = 0; i < 6; ++i)
+    s.memory(kNow + i * 12 * kSecond + kSecond, kNow + i * 12 * kSecond + 11 * kSecond, kSecond, [](double t) { return 4 + 5.5 * t; });
+  s.limit(kNow + kSecond, kNow + 80 * kSecond, 64).level_load(kNow + kSecond, kNow + 80 * kSecond);
+}
+
+void expect_modest(const Findings& f) {
+  EXPECT_EQ(cause(f), "unknown") << ranking(f);
+  for (const auto& h : f.hypotheses) EXPECT_LT(h.probability, 0.5) << h.card << "\n" << ranking(f);
+}
+
+TEST(Unread, kills_without_any_reading_are_unknown) { expect_modest(explain(kills_at_an_unread_limit())); }
+
+TEST(Unread, a_first_reading_after_the_first_kill_is_unknown) {
+  Story s = kills_at_an_unread_limit();
+  read_after_the_kills(s);
+  expect_modest(explain(s));
+}
+
+TEST(Unread, a_new_image_does_not_replace_the_missing_readings) {
+  Story s = kills_at_an_unread_limit();
+  read_after_the_kills(s);
+  ChangeRow& c = s.change("image", kNow - kMinute);
+  c.entity_id = Story::kSubject, c.match = "name";
+  c.fields.push_back({"image", "a:1", "a:2", std::nullopt, std::nullopt, "image"});
+  expect_modest(explain(s));
+}
+
+TEST(Unread, a_posted_lower_limit_is_enough) {
+  Story s = kills_at_an_unread_limit();
+  read_after_the_kills(s);
+  ChangeRow& c = s.change("event", kNow - 5 * kSecond);
+  c.entity_id = Story::kSubject, c.match = "name";
+  c.fields.push_back(Story::limit_field(256, 64));
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  EXPECT_EQ(suspect(f), "event") << ranking(f);
+}
+
+TEST(Unread, two_readings_just_before_the_first_kill_of_an_old_process_do_not_say_what_its_limit_was) {
+  Story s = kills_at_an_unread_limit();
+  s.memory(kNow - 15 * kSecond, kNow - 5 * kSecond, 10 * kSecond, [](double t) { return 58 + t / 5; });
+  s.limit(kNow - 15 * kSecond, kNow - 5 * kSecond, 64).level_load(kNow - 15 * kSecond, kNow - 5 * kSecond);
+  expect_modest(explain(s));
+  read_after_the_kills(s);
+  expect_modest(explain(s));
+}
+
+TEST(Unread, readings_that_began_after_kills_nobody_saw_do_not_say_what_the_limit_was) {
+  Story s = kills_at_an_unread_limit();
+  for (auto& e : s.facts.events) e.age_ns = e.age_ns ? std::optional<std::int64_t>{11 * kSecond} : std::nullopt;
+  s.limit(kNow - 5 * kSecond, kNow + 80 * kSecond, 64);
+  s.series("memory_oom_kills_total", kNow - 5 * kSecond, kNow + 75 * kSecond, 10 * kSecond, [](double t) { return 3 + static_cast<std::int64_t>(t) / 12; });
+  expect_modest(explain(s));
+}
+
+TEST(Unread, memory_in_use_from_before_still_shows_that_the_limit_must_have_been_higher) {
+  Story s = kills_at_an_unread_limit();
+  s.memory(kNow - 10 * kMinute, kNow - 5 * kSecond, 10 * kSecond, [](double t) { return 178 + 2 * (static_cast<int>(t / 10) % 2); });
+  s.level_load(kNow - 10 * kMinute, kNow - 5 * kSecond);   // the limit itself was never read, its change not noticed
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+  EXPECT_EQ(suspect(f), "") << ranking(f);
+}
+
 TEST(Missing, zero_pids_and_empty_names_are_unknown) {
   Story s = limit_lowered();
   for (auto& e : s.facts.events)
