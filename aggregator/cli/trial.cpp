@@ -16,6 +16,7 @@
 
 #include "aggregator/cli/context.hpp"
 #include "aggregator/cli/files.hpp"
+#include "aggregator/cli/term/text.hpp"
 #include "common/id.hpp"
 #include "common/unique_fd.hpp"
 #include "protocol/transport/pki.hpp"
@@ -42,6 +43,18 @@ bool is_safe_name(std::string_view name) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
                   c == '-' || c == '@';
          });
+}
+
+// Labels of letters, digits and inner hyphens, with dots between them; short enough for a node's name.
+bool is_dns_name(std::string_view name) {
+  if (!is_safe_name(name) || name.find_first_of("_@") != std::string_view::npos) return false;
+  for (std::size_t start = 0; start <= name.size();) {
+    const auto end = std::min(name.find('.', start), name.size());
+    const auto label = name.substr(start, end - start);
+    if (label.empty() || label.front() == '-' || label.back() == '-') return false;
+    start = end + 1;
+  }
+  return true;
 }
 
 struct HostPort {
@@ -295,6 +308,16 @@ Result<void> sync_folder(const std::string& path) {
 }
 
 }  // namespace
+
+std::string use_host_name(TrialPlan& plan, std::string_view host) {
+  const bool usable = is_dns_name(host);
+  plan.host_name = usable ? host : "localhost";
+  if (!plan.nodes.empty()) return {};
+  plan.nodes.emplace_back(usable ? host : "node-1");
+  if (usable) return {};
+  return fmt::format("this machine's name '{}' is no DNS name: its node is called node-1 (--node NAME for another)\n",
+                     term::escape(std::string(host)));
+}
 
 Outcome<void> check_trial(const TrialPlan& plan) {
   if (auto failure = check_plan(plan)) return *failure;

@@ -21,7 +21,7 @@ namespace {
 
 std::string host_name() {
   std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  if (::gethostname(name.data(), name.size() - 1) != 0) return {};
   return name.data();
 }
 
@@ -33,8 +33,7 @@ std::string user_name(const Environment& environment) {
 
 Outcome<ExitCode> init(Session& session, TrialPlan plan, bool dry_run) {
   if (plan.folder.empty()) plan.folder = session.folder();
-  plan.host_name = host_name();
-  if (plan.nodes.empty()) plan.nodes.push_back(plan.host_name);
+  session.say(use_host_name(plan, host_name()));
   if (plan.person.empty()) plan.person = user_name(session.environment());
   plan.now_ns = session.now_ns();
   const auto created = fmt::format(

@@ -118,6 +118,35 @@ TEST_F(Trial, refuses_names_and_ports_that_cannot_work) {
   EXPECT_FALSE(refused([](TrialPlan& p) { p.listen_people = "127.0.0.1:0", p.allow_port_zero = true; }));
 }
 
+TEST_F(Trial, the_name_of_this_machine_names_the_node_that_nobody_named) {
+  const auto longest = std::string(63, 'x');
+  for (const auto* host : {"host-1", "a", "9", "rack-3.example.com", longest.c_str()}) {
+    plan_.nodes.clear();
+    EXPECT_EQ(use_host_name(plan_, host), "") << host;
+    EXPECT_EQ(plan_.nodes, std::vector<std::string>{host});
+    EXPECT_EQ(plan_.host_name, host);
+  }
+}
+
+TEST_F(Trial, a_machine_without_a_proper_name_is_node_1_and_localhost_and_the_person_is_told) {
+  const auto too_long = std::string(64, 'x');
+  for (const auto* host : {"(none)", "", "-a", "a-", "a..b", ".a", "a.", "my_host", "a b", "a\x1b[31m", too_long.c_str()}) {
+    plan_.nodes.clear();
+    const auto note = use_host_name(plan_, host);
+    EXPECT_NE(note.find("node-1"), std::string::npos) << host << ": " << note;
+    EXPECT_EQ(note.find('\x1b'), std::string::npos) << "not a byte for the terminal";
+    EXPECT_EQ(plan_.nodes, std::vector<std::string>{"node-1"}) << host;
+    EXPECT_EQ(plan_.host_name, "localhost") << host;
+  }
+  EXPECT_TRUE(make_trial(plan_));
+}
+
+TEST_F(Trial, nothing_is_said_of_the_machines_name_when_its_node_was_named) {
+  EXPECT_EQ(use_host_name(plan_, "(none)"), "");
+  EXPECT_EQ(plan_.nodes, (std::vector<std::string>{"node-a", "node-b"}));
+  EXPECT_EQ(plan_.host_name, "localhost");
+}
+
 TEST_F(Trial, an_error_at_any_step_leaves_nothing) {
   std::vector<std::string> steps;
   auto probe = plan_;
