@@ -26,9 +26,10 @@ target_compile_definitions(fw_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED
   $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 
-# Optimising, g++ 12 takes string assignments for overlapping copies (GCC bug 105651).
+# Optimising, g++ 12 takes string assignments for overlapping copies (GCC bug 105651), and sees the operator new and delete of
+# Asio's coroutine frames through inlining as a mismatched pair.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
 endif()
 
 # Hardening of released programs; _FORTIFY_SOURCE needs optimisation and fights with the sanitizers.
