@@ -48,7 +48,7 @@ json::object to_json(const collectors::SensorCounters& counters) {
   return {{"eventsTotal", counters.events_total}, {"samplesTotal", counters.samples_total}, {"ticksTotal", counters.ticks_total},
           {"entities", counters.entities}, {"openFiles", counters.open_files},
           {"entitiesRefusedTotal", counters.entities_refused_total}, {"goneTotal", counters.gone_total},
-          {"unreadableTotal", counters.unreadable_total}, {"lost", std::move(lost)}};
+          {"unreadableTotal", counters.unreadable_total}, {"foldersUnwatchedTotal", counters.folders_unwatched_total}, {"lost", std::move(lost)}};
 }
 
 }  // namespace

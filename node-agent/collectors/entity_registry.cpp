@@ -20,7 +20,8 @@ constexpr std::uint64_t kKeepRemovedNs = 60 * std::uint64_t{kNsPerSecond};
 constexpr std::uint64_t kSearchPauseNs = 200 * std::uint64_t{kNsPerMs};
 constexpr std::size_t kMaxFolders = 100'000;     // of one walk
 constexpr std::size_t kMaxDepth = 32;
-constexpr std::size_t kMaxCandidates = 4096;
+constexpr std::size_t kMaxNewFolders = 4096;
+constexpr std::uint64_t kNewNs = 60 * std::uint64_t{kNsPerSecond};   // of a folder, and of an entity: worth a closer look
 
 struct CloseDir {
   void operator()(DIR* dir) const noexcept { ::closedir(dir); }
@@ -29,8 +30,8 @@ struct CloseDir {
 }  // namespace
 
 EntityRegistry::EntityRegistry(const kernel::CgroupLayout& layout, std::string node_name, std::size_t max_entities,
-                               std::size_t max_open_files)
-    : layout_(layout), max_entities_(max_entities), budget_{max_open_files, 0} {
+                               std::size_t max_open_files, std::size_t max_waiting_folders)
+    : layout_(layout), max_entities_(max_entities), budget_{max_open_files, 0}, waiting_(layout, max_waiting_folders) {
   struct stat status {};
   if (::stat(layout_.memory.c_str(), &status) == 0) root_cgroup_id_ = status.st_ino;
   Entity node;
@@ -81,27 +82,53 @@ void EntityRegistry::scan(std::uint64_t mono_ns) {
       entities_.erase(id);
     }
   }
-  std::erase_if(candidates_, [&](auto id) { return !paths_.contains(id); });
+  std::erase_if(new_folders_, [&](const auto& folder) { return !paths_.contains(folder.first); });
+  waiting_.remove_if([&](auto id) { return !paths_.contains(id) || by_cgroup_.contains(id); });
   for (const auto& [cgroup_id, path] : paths_) {
-    if (!by_cgroup_.contains(cgroup_id)) add_if_worthy(cgroup_id, path);
+    if (by_cgroup_.contains(cgroup_id)) continue;
+    if (add_if_worthy(cgroup_id, path)) {
+      waiting_.remove(cgroup_id);
+    } else if (!new_folders_.contains(cgroup_id)) {
+      waiting_.add(cgroup_id, path);
+    }
   }
 }
 
-void EntityRegistry::note_folder(std::uint64_t cgroup_id, std::string path) {
-  if (paths_.size() >= kMaxFolders || candidates_.size() >= kMaxCandidates) return;
+void EntityRegistry::note_folder(std::uint64_t cgroup_id, std::string path, std::uint64_t mono_ns) {
+  if (paths_.size() >= kMaxFolders || new_folders_.size() >= kMaxNewFolders) return;
   paths_[cgroup_id] = std::move(path);
-  candidates_.insert(cgroup_id);
+  new_folders_.emplace(cgroup_id, mono_ns + kNewNs);
+}
+
+bool EntityRegistry::settle(std::uint64_t cgroup_id, std::uint64_t mono_ns) {
+  const auto path = paths_.find(cgroup_id);
+  if (path == paths_.end() || by_cgroup_.contains(cgroup_id)) return true;
+  const auto added = add_if_worthy(cgroup_id, path->second);
+  if (added && *added != nullptr) (*added)->hot_until_ns = mono_ns + kNewNs;
+  return added.has_value();
 }
 
 void EntityRegistry::check_candidates(std::uint64_t mono_ns) {
-  std::erase_if(candidates_, [&](auto id) {
-    const auto path = paths_.find(id);
-    if (path == paths_.end() || by_cgroup_.contains(id)) return true;
-    auto* const entity = add_if_worthy(id, path->second);
-    // The first minute of a container is worth a closer look.
-    if (entity != nullptr) entity->hot_until_ns = mono_ns + kKeepRemovedNs;
-    return entity != nullptr;
+  std::erase_if(new_folders_, [&](const auto& folder) {
+    const auto [id, until_ns] = folder;
+    if (settle(id, mono_ns)) return true;
+    if (mono_ns < until_ns) return false;
+    waiting_.add(id, paths_.at(id));
+    return true;
   });
+  for (const auto id : waiting_.take_turn()) {
+    if (settle(id, mono_ns)) waiting_.remove(id);
+  }
+}
+
+std::vector<std::uint32_t> EntityRegistry::take_filled(std::uint64_t mono_ns) {
+  std::vector<std::uint32_t> filled;
+  for (const auto id : waiting_.take_written()) {
+    if (!settle(id, mono_ns)) continue;
+    waiting_.remove(id);
+    if (const auto entity = by_cgroup_.find(id); entity != by_cgroup_.end()) filled.push_back(entity->second);
+  }
+  return filled;
 }
 
 bool EntityRegistry::holds_something(kernel::CgroupReader& reader) const {
@@ -113,10 +140,10 @@ bool EntityRegistry::holds_something(kernel::CgroupReader& reader) const {
   return limit && *limit != kernel::kNoLimit;
 }
 
-Entity* EntityRegistry::add_if_worthy(std::uint64_t cgroup_id, const std::string& path) {
+std::optional<Entity*> EntityRegistry::add_if_worthy(std::uint64_t cgroup_id, const std::string& path) {
   auto reader = kernel::CgroupReader::open(layout_, path, budget_);
-  if (!reader || reader->cgroup_id() != cgroup_id) return nullptr;
-  if (!holds_something(*reader)) return nullptr;
+  if (!reader || reader->cgroup_id() != cgroup_id) return std::nullopt;
+  if (!holds_something(*reader)) return std::nullopt;
   return add(cgroup_id, path, std::move(*reader));
 }
 

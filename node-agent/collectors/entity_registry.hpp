@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
+#include "node-agent/collectors/waiting_folders.hpp"
 #include "node-agent/kernel/cgroup_reader.hpp"
 #include "protocol/wire/messages.hpp"
 
@@ -34,14 +34,18 @@ struct DictionaryChanges {
 // Threading: one thread. Blocking: scan() reads the cgroup folders. Limits: max_entities, refused ones are counted.
 class EntityRegistry {
  public:
-  EntityRegistry(const kernel::CgroupLayout& layout, std::string node_name, std::size_t max_entities, std::size_t max_open_files);
+  EntityRegistry(const kernel::CgroupLayout& layout, std::string node_name, std::size_t max_entities, std::size_t max_open_files,
+                 std::size_t max_waiting_folders);
 
-  // Walks the memory hierarchy: new entities appear, those whose folder is gone are removed.
+  // Walks the memory hierarchy: new entities appear, those whose folder is gone are removed, empty ones wait.
   void scan(std::uint64_t mono_ns);
-  // A folder was made: it is looked at by the next check_candidates() calls, until it holds processes.
-  void note_folder(std::uint64_t cgroup_id, std::string path);
+  // A folder was made: it is looked at by each check_candidates() of its first minute until it holds something, then it waits.
+  void note_folder(std::uint64_t cgroup_id, std::string path, std::uint64_t mono_ns);
   void check_candidates(std::uint64_t mono_ns);
-  bool has_candidates() const noexcept { return !candidates_.empty(); }
+  bool has_new_folders() const noexcept { return !new_folders_.empty(); }
+  // Waiting folders that were written into since the last call and hold something now: the new entities.
+  std::vector<std::uint32_t> take_filled(std::uint64_t mono_ns);
+  const WaitingFolders& waiting() const noexcept { return waiting_; }
 
   // The entity of an event; made when its folder is known or path is given. The root and what cannot be found is the node.
   // References stay valid until the next scan() or mark_removed().
@@ -69,7 +73,9 @@ class EntityRegistry {
  private:
   void walk(int folder, const std::string& path, std::unordered_map<std::uint64_t, std::string>& found) const;
   bool holds_something(kernel::CgroupReader& reader) const;
-  Entity* add_if_worthy(std::uint64_t cgroup_id, const std::string& path);
+  // nullopt: nothing in it; nullptr: one entity too many.
+  std::optional<Entity*> add_if_worthy(std::uint64_t cgroup_id, const std::string& path);
+  bool settle(std::uint64_t cgroup_id, std::uint64_t mono_ns);   // false: still nothing in it
   Entity* add(std::uint64_t cgroup_id, const std::string& path, std::optional<kernel::CgroupReader> reader);
   std::uint32_t pod_entity(std::string_view pod_path);
 
@@ -79,7 +85,8 @@ class EntityRegistry {
   std::map<std::uint32_t, Entity> entities_;
   std::unordered_map<std::uint64_t, std::uint32_t> by_cgroup_;       // cgroup id -> entity, also removed ones that are kept
   std::unordered_map<std::uint64_t, std::string> paths_;             // every folder seen by the last scan or made since
-  std::unordered_set<std::uint64_t> candidates_;
+  std::unordered_map<std::uint64_t, std::uint64_t> new_folders_;     // cgroup id -> until when it counts as new
+  WaitingFolders waiting_;
   DictionaryChanges changes_;
   std::uint32_t node_id_ = 0;
   std::uint32_t next_id_ = 1;

@@ -54,7 +54,7 @@ class Sensors final : public NodeSensors, private SampleSink {
   Sensors(SensorsConfig config, const Clock& clock, kernel::CgroupLayout layout)
       : config_(std::move(config)), clock_(clock), layout_(std::move(layout)), proc_(config_.proc_root),
         registry_(layout_, config_.node_name, config_.max_entities,
-                  config_.max_open_files != 0 ? config_.max_open_files : files_allowed()) {
+                  config_.max_open_files != 0 ? config_.max_open_files : files_allowed(), config_.max_waiting_folders) {
     collectors_.push_back(make_memory_collector());
     collectors_.push_back(make_cpu_collector());
     collectors_.push_back(make_psi_collector());
@@ -84,11 +84,13 @@ class Sensors final : public NodeSensors, private SampleSink {
     if (bpf_) fds.push_back(bpf_->fd());
     if (log_ && !bpf_tells_oom_) fds.push_back(log_->fd());
     if (watch_) fds.push_back(watch_->fd());
+    if (const int fd = registry_.waiting().fd(); fd >= 0) fds.push_back(fd);
     return fds;
   }
 
   EventBatch drain(std::size_t budget) override {
     const auto now = clock_.mono_ns();
+    take_filled_folders(now);
     take_written_limits(now);
     take_kernel_events(budget, now);
     EventBatch batch;
@@ -104,13 +106,14 @@ class Sensors final : public NodeSensors, private SampleSink {
   // ---- samples ----------------------------------------------------------------------------------------------------
 
   std::uint64_t next_tick_mono_ns() const override {
-    return anything_hot_ || registry_.has_candidates() ? std::min(next_regular_ns_, next_hot_ns_) : next_regular_ns_;
+    return anything_hot_ || registry_.has_new_folders() ? std::min(next_regular_ns_, next_hot_ns_) : next_regular_ns_;
   }
 
   wire::Samples tick() override {
     const auto now = clock_.mono_ns();
     const bool regular = now >= next_regular_ns_;
     // Events first: an OOM kill is reported by its own event before its counter is looked at.
+    take_filled_folders(now);
     take_written_limits(now);
     take_kernel_events(kDrainPerTick, now);
     report_drops(now);
@@ -166,6 +169,7 @@ class Sensors final : public NodeSensors, private SampleSink {
     counters.entities = registry_.alive();
     counters.open_files = registry_.budget().used;
     counters.entities_refused_total = registry_.refused_total();
+    counters.folders_unwatched_total = registry_.waiting().refused_total();
     counters.unreadable_total = unreadable_total_ + (bpf_ ? bpf_->malformed_total() : 0);
     for (std::size_t kind = 0; kind < FW_DROP_KINDS; ++kind) counters.lost.emplace_back(kDropNames[kind], dropped_[kind]);
     counters.lost.emplace_back("pending events", pending_dropped_);
@@ -306,7 +310,9 @@ class Sensors final : public NodeSensors, private SampleSink {
 
   void on_event(const fw_cgroup_event& record) {
     const std::string_view path{record.path};
-    if (path.starts_with('/') && path.size() + 1 < FW_PATH_BYTES) registry_.note_folder(record.hdr.cgroup_id, std::string{path});
+    if (path.starts_with('/') && path.size() + 1 < FW_PATH_BYTES) {
+      registry_.note_folder(record.hdr.cgroup_id, std::string{path}, record.hdr.mono_ns);
+    }
   }
 
   template <class Body>
@@ -335,6 +341,16 @@ class Sensors final : public NodeSensors, private SampleSink {
 
   void push_lost(const char* source, std::uint64_t count, std::uint64_t now) {
     push(registry_.node_id(), now, wire::Lost{source, count});
+  }
+
+  // Before the kernel's events: an OOM kill of a cgroup that just got its first process finds its limit known.
+  void take_filled_folders(std::uint64_t now) {
+    for (const auto id : registry_.take_filled(now)) {
+      auto& entity = *registry_.find(id);
+      make_hot(entity, entity.hot_until_ns);
+      watch_limits(entity);   // not only at the end of the next tick: the next write may be the one that kills
+      if (entity.reader) read_limits(id, *entity.reader);
+    }
   }
 
   // ---- limits -----------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ struct SensorsConfig {
   std::size_t max_entities = limits::kMaxEntitiesPerNode;
   std::size_t max_open_files = 0;                       // 0: the process's limit less a reserve for everything else
   std::size_t max_pending_events = 10'000;              // between two drains; more are dropped and counted
+  std::size_t max_waiting_folders = 1'024;              // empty cgroups that are watched; more are found by the next scan
 };
 
 // What drain() hands over. Self-contained: entities holds every entry that events refer to, and their parents.
@@ -55,6 +56,7 @@ struct SensorCounters {
   std::uint64_t gone_total = 0;                         // cgroups that were removed
   std::uint64_t unreadable_total = 0;                   // files with unexpected content or errors
   std::vector<std::pair<std::string, std::uint64_t>> lost;  // per source, also sent as Lost events
+  std::uint64_t folders_unwatched_total = 0;            // empty cgroups beyond max_waiting_folders, at each scan
 };
 
 // Threading: one thread. Blocking: reads kernel files, about 30 us per entity and tick. Lifetime: the clock must outlive it;

@@ -77,6 +77,41 @@ TEST_F(FilesTest, values_of_a_cgroup_are_those_of_its_processes) {
   }
 }
 
+// Made before the agent started, or while it had no BPF: no event tells of it, and the next scan is an hour away.
+TEST_F(FilesTest, an_empty_cgroup_is_noticed_by_its_first_process_without_a_scan) {
+  const Cgroup group{layout_, "empty"};
+  auto config = files_only();
+  config.sample_period = std::chrono::hours{1};
+  Watcher watcher{config};
+  watcher.tick();
+  const auto known = [&] {
+    watcher.take();
+    for (const auto& entity : watcher.sensors().entities()) {
+      if (entity.cgroup_path == group.path()) return true;
+    }
+    return false;
+  };
+  EXPECT_FALSE(known());
+  const Resident resident{group, 1_MiB};
+  EXPECT_TRUE(watcher.wait_until(known, std::chrono::seconds{5}));
+  EXPECT_TRUE(watcher.value(watcher.tick(), group.path(), "memory_current_bytes"));
+}
+
+TEST_F(FilesTest, an_empty_cgroup_is_noticed_by_its_limit_and_the_next_one_is_a_change) {
+  const Cgroup group{layout_, "empty-limit"};
+  auto config = files_only();
+  config.sample_period = std::chrono::hours{1};
+  Watcher watcher{config};
+  watcher.tick();
+  group.set_limit(256_MiB);
+  watcher.take();
+  group.set_limit(64_MiB);
+  const auto change = watcher.wait<LimitChanged>(group.path(), [](const LimitChanged& c) { return c.resource == "memory.max"; });
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->before, static_cast<std::int64_t>(256_MiB));
+  EXPECT_EQ(change->after, static_cast<std::int64_t>(64_MiB));
+}
+
 TEST_F(FilesTest, a_changed_limit_is_an_event_at_once) {
   const Cgroup group{layout_, "limit"};
   group.set_limit(128_MiB);

@@ -42,6 +42,15 @@ class FakeNode {
     std::ofstream{root_ + path} << text;
   }
   void append(const std::string& path, const std::string& text) const { std::ofstream{root_ + path, std::ios::app} << text; }
+  // Another file in its place: nobody wrote into the one that is watched.
+  void replace(const std::string& path, const std::string& text) const {
+    put("/new", text);
+    fs::rename(root_ + "/new", root_ + path);
+  }
+  void put_empty_v2(const std::string& path) const {
+    put_v2(path, 0);
+    put("/sys/fs/cgroup" + path + "/cgroup.procs", "");
+  }
   void remove(const std::string& path) const { fs::remove_all(root_ + path); }
 
   // A cgroup of a pure v2 machine with one process.
@@ -200,6 +209,76 @@ TEST_F(CollectorsTest, a_tick_tells_what_came_and_went) {
   const auto third = sensors->tick();
   EXPECT_THAT(third.removed_entity_ids, ::testing::ElementsAre(second.entities[0].id));
   EXPECT_EQ(third.tick, 3U);
+}
+
+TEST_F(CollectorsTest, an_empty_group_is_noticed_when_its_limit_or_first_process_is_written) {
+  const std::pair<const char*, const char*> writes[] = {{"cgroup.procs", "7\n"}, {"memory.max", "4096\n"}};
+  for (const auto& [file, text] : writes) {
+    const FakeNode node{kV2Mounts};
+    node.put_empty_v2("/empty");
+    auto sensors = open(node.config());
+    sensors->tick();
+    EXPECT_EQ(sensors->next_tick_mono_ns() - clock_.mono_ns(), 10'000'000'000U) << "an empty group costs no ticks";
+    sensors->drain(10);
+    EXPECT_EQ(sensors->entities().size(), 1U);
+    node.put(std::string{"/sys/fs/cgroup/empty/"} + file, text);
+    sensors->drain(10);
+    EXPECT_EQ(sensors->entities().size(), 2U) << file;
+    EXPECT_EQ(sensors->next_tick_mono_ns() - clock_.mono_ns(), 1'000'000'000U) << "it is new, and read soon";
+    advance_to_tick(*sensors);
+    EXPECT_EQ(value(*sensors, sensors->tick(), "/empty", "memory_current_bytes"), 0) << file;
+  }
+}
+
+TEST_F(CollectorsTest, a_limit_that_changes_right_after_it_appeared_is_an_event) {
+  const FakeNode node{kV2Mounts};
+  node.put_empty_v2("/empty");
+  auto sensors = open(node.config());
+  sensors->tick();
+  node.put("/sys/fs/cgroup/empty/memory.max", "4096\n");
+  sensors->drain(10);
+  node.put("/sys/fs/cgroup/empty/memory.max", "1024\n");
+  advance_to_tick(*sensors);
+  sensors->tick();
+  const auto batch = sensors->drain(10);
+  ASSERT_EQ(batch.events.size(), 1U);
+  EXPECT_EQ(std::get<LimitChanged>(batch.events[0].body).before, 4096);
+}
+
+TEST_F(CollectorsTest, empty_groups_are_looked_at_in_turn_on_every_tick_and_keep_no_files_open) {
+  const FakeNode node{kV2Mounts};
+  node.put_v2("/busy", 1);
+  for (int i = 0; i < 100; ++i) node.put("/sys/fs/cgroup/e" + std::to_string(i) + "/cgroup.procs", "");
+  auto sensors = open(node.config());
+  sensors->tick();
+  const auto open_files = sensors->counters().open_files;
+  std::uint64_t busy = 0;
+  for (const auto& entity : sensors->entities()) busy = entity.cgroup_path == "/busy" ? entity.cgroup_id : busy;
+  const std::uint64_t ids[] = {busy};
+  sensors->focus(ids, clock_.mono_ns() + 9'000'000'000U);
+  for (int i = 0; i < 100; ++i) node.replace("/sys/fs/cgroup/e" + std::to_string(i) + "/cgroup.procs", "7\n");
+  EXPECT_EQ(sensors->counters().open_files, open_files);
+  std::size_t found = 0;
+  for (int tick = 0; tick < 2; ++tick) {
+    advance_to_tick(*sensors);
+    found = sensors->tick().entities.size();
+    EXPECT_EQ(found, tick == 0 ? 64U : 36U);
+  }
+}
+
+TEST_F(CollectorsTest, more_empty_groups_than_may_be_watched_are_counted_and_found_by_the_next_scan) {
+  const FakeNode node{kV2Mounts};
+  for (int i = 0; i < 5; ++i) node.put("/sys/fs/cgroup/e" + std::to_string(i) + "/cgroup.procs", "");
+  auto config = node.config();
+  config.max_waiting_folders = 2;
+  auto sensors = open(config);
+  EXPECT_EQ(sensors->counters().folders_unwatched_total, 3U);
+  for (int i = 0; i < 5; ++i) node.put("/sys/fs/cgroup/e" + std::to_string(i) + "/cgroup.procs", "7\n");
+  sensors->drain(10);
+  EXPECT_EQ(sensors->entities().size(), 3U);
+  advance_to_tick(*sensors);
+  sensors->tick();
+  EXPECT_EQ(sensors->entities().size(), 6U);
 }
 
 TEST_F(CollectorsTest, columns_ascend_by_entity) {
