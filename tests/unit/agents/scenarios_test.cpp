@@ -305,6 +305,26 @@ TEST(Unread, readings_that_began_after_kills_nobody_saw_do_not_say_what_the_limi
   expect_modest(explain(s));
 }
 
+// A supervisor that starts its only worker again and again: the victim is a young child that holds nearly everything.
+TEST(Unread, the_only_worker_of_a_supervisor_is_no_runaway_child) {
+  Story s = kills_at_an_unread_limit();
+  for (auto& e : s.facts.events) {
+    if (e.kind != "oom_kill") continue;
+    e.container_main = 0, e.parent_pid = 3000;
+    e.top_processes = {{*e.pid, 3000, "worker", 58 * kMiB, e.age_ns, 0}, {3000, 1, "supervisor", kMiB, 20 * kMinute, 1}};
+  }
+  std::erase_if(s.facts.events, [](const EventRow& e) { return e.kind == "process_exit"; });
+  std::erase_if(s.facts.symptoms, [](const SymptomRow& r) { return r.kind == "crash_loop"; });
+  expect_modest(explain(s));
+  Story late = s;
+  read_after_the_kills(late);
+  expect_modest(explain(late));
+  // With its memory from before it is clear that the limit was higher.
+  s.memory(kNow - 10 * kMinute, kNow - 5 * kSecond, 10 * kSecond, [](double t) { return 178 + 2 * (static_cast<int>(t / 10) % 2); });
+  const auto f = explain(s);
+  EXPECT_EQ(cause(f), "memory-limit-lowered") << ranking(f);
+}
+
 TEST(Unread, memory_in_use_from_before_still_shows_that_the_limit_must_have_been_higher) {
   Story s = kills_at_an_unread_limit();
   s.memory(kNow - 10 * kMinute, kNow - 5 * kSecond, 10 * kSecond, [](double t) { return 178 + 2 * (static_cast<int>(t / 10) % 2); });
