@@ -24,8 +24,8 @@ struct TrialPlan {
   std::int64_t now_ns = 0;
 };
 
-// Fills in what the name of this machine decides: host_name, and the node when none is named. A name that is no DNS name,
-// "(none)" for one, becomes "localhost" and "node-1". Returns the word to the person about it; "" when there is none.
+// Fills in what the name of this machine decides: host_name, and the node when none is named. What is no DNS name, like
+// "(none)", becomes "localhost" and "node-1". Returns the word to the person about it; "" when there is none.
 std::string use_host_name(TrialPlan& plan, std::string_view host);
 
 // Called before each step with its name; an error ends the set-up there. Tests stop it in the middle.

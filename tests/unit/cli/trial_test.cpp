@@ -130,7 +130,8 @@ TEST_F(Trial, the_name_of_this_machine_names_the_node_that_nobody_named) {
 
 TEST_F(Trial, a_machine_without_a_proper_name_is_node_1_and_localhost_and_the_person_is_told) {
   const auto too_long = std::string(64, 'x');
-  for (const auto* host : {"(none)", "", "-a", "a-", "a..b", ".a", "a.", "my_host", "a b", "a\x1b[31m", too_long.c_str()}) {
+  for (const auto* host :
+       {"(none)", "", "-a", "a-", "a..b", ".a", "a.", "my_host", "a b", "a\x1b[31m", too_long.c_str()}) {
     plan_.nodes.clear();
     const auto note = use_host_name(plan_, host);
     EXPECT_NE(note.find("node-1"), std::string::npos) << host << ": " << note;
