@@ -99,7 +99,7 @@ Result<std::vector<std::int64_t>> sum(const DeltaColumn& delta, const std::vecto
   std::vector<std::int64_t> values(ids.size());
   std::size_t next = 0;
   with_old_values(ids, old, [&](std::size_t i, std::int64_t before) {
-    const bool differs = !delta.changed.empty() && ((delta.changed[i / 8] >> (i % 8)) & 1U) != 0;
+    const bool differs = !delta.changed.empty() && ((unsigned{delta.changed[i / 8]} >> (i % 8)) & 1U) != 0;
     values[i] = differs ? plus(before, delta.differences[next++]) : before;
   });
   return values;
