@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxCommBytes = 15;   // TASK_COMM_LEN - 1
 constexpr std::int32_t kMaxSignal = 64;     // _NSIG
+constexpr std::uint64_t kMaxSeq = std::numeric_limits<std::int64_t>::max();   // SQL has no unsigned numbers
 
 template <class... Checks>
 Result<void> all(const char* what, Checks&&... checks) {
@@ -49,6 +50,8 @@ Result<void> number(const char* field, std::int64_t value, std::int64_t least, s
   if (value < least || value > most) return malformed(std::string(field) + ": " + std::to_string(value) + " is out of range");
   return {};
 }
+
+Result<void> wall_time(const char* field, std::int64_t value) { return number(field, value, 0, limits::kMaxWallNs); }
 
 // The sentinel of the schema for "not known" is no value.
 template <class Number>
@@ -104,7 +107,8 @@ Result<void> check_column(const SampleColumn& c) {
 Result<void> check_samples(const Samples& s) {
   std::size_t values = 0;
   for (const auto& column : s.columns) values += column.values.size();
-  return all("samples", [&] { return at_most("entities", s.entities.size(), limits::kMaxEntitiesPerNode); },
+  return all("samples", [&] { return wall_time("time_ns", s.time_ns); },
+             [&] { return at_most("entities", s.entities.size(), limits::kMaxEntitiesPerNode); },
              [&] { return at_most("metrics", s.metrics.size(), limits::kMaxMetricsPerNode); },
              [&] { return at_most("removed_entity_ids", s.removed_entity_ids.size(), limits::kMaxEntitiesPerNode); },
              [&] { return at_most("columns", s.columns.size(), limits::kMaxMetricsPerNode); },
@@ -165,6 +169,7 @@ Result<void> check_body(const Lost& l) {
 
 Result<void> check_events(const Events& e) {
   if (e.seq == 0) return malformed("events: seq: 0");
+  if (e.seq > kMaxSeq) return malformed("events: seq: " + std::to_string(e.seq) + " is out of range");
   std::vector<std::uint32_t> ids;
   const auto known = [&](std::uint32_t id) { return std::binary_search(ids.begin(), ids.end(), id); };
   return all("events", [&] { return at_most("events", e.events.size(), limits::kMaxEventsPerFrame); },
@@ -181,6 +186,7 @@ Result<void> check_events(const Events& e) {
              },
              [&] {
                return each("event", e.events, [&](const Event& event) -> Result<void> {
+                 if (auto ok = wall_time("time_ns", event.time_ns); !ok) return ok;
                  // What the agent itself lost belongs to no entity.
                  const bool may_be_nobody = std::holds_alternative<Lost>(event.body) || event.body.index() == 0;
                  if (!known(event.entity_id) && !(event.entity_id == 0 && may_be_nobody))
@@ -193,6 +199,7 @@ Result<void> check_events(const Events& e) {
 Result<void> check_one(const Hello& h) {
   return all("hello", [&] { return text("agent_version", h.agent_version); }, [&] { return text("node_name", h.node_name); },
              [&] { return text("kernel_release", h.kernel_release); }, [&] { return text("cgroup_mode", h.cgroup_mode); },
+             [&] { return wall_time("wall_time_ns", h.wall_time_ns); },
              [&] { return at_most("lacking", h.lacking.size(), limits::kMaxLacking); },
              [&] { return each("lacking", h.lacking, [](const std::string& line) { return text("text", line); }); },
              [&]() -> Result<void> {
@@ -208,7 +215,7 @@ Result<void> check_one(const Welcome& w) {
 
 Result<void> check_one(const Ack&) { return {}; }
 Result<void> check_one(const Ping&) { return {}; }
-Result<void> check_one(const Pong&) { return {}; }
+Result<void> check_one(const Pong& p) { return wall_time("pong: wall_time_ns", p.wall_time_ns); }
 Result<void> check_one(const Slow&) { return {}; }
 Result<void> check_one(const Goodbye& g) {
   return all("goodbye", [&] { return text("reason", g.reason); });

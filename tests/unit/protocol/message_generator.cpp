@@ -23,6 +23,8 @@ Number number(Random& random) {
   }
 }
 
+std::int64_t wall_time(Random& random) { return std::clamp<std::int64_t>(number<std::int64_t>(random), 0, limits::kMaxWallNs); }
+
 std::string text(Random& random, std::size_t most = 40) {
   static const std::vector<std::string> kPieces = {"a", "Z", "/", "-", "é", "節", "🦆", " ", "\n", "0123456789"};
   std::string out;
@@ -92,7 +94,7 @@ OomKill oom_kill(Random& random) {
 Event event(Random& random, std::uint32_t entity_id) {
   Event e;
   e.entity_id = entity_id;
-  e.time_ns = number<std::int64_t>(random);
+  e.time_ns = wall_time(random);
   switch (below(random, 6)) {
     case 0: break;
     case 1: e.body = oom_kill(random); break;
@@ -109,7 +111,7 @@ Event event(Random& random, std::uint32_t entity_id) {
 
 Events events(Random& random) {
   Events out;
-  out.seq = 1 + number<std::uint64_t>(random) / 2;
+  out.seq = 1 + number<std::uint64_t>(random) / 4;
   const auto entities = 1 + below(random, 5);
   for (std::uint32_t id = 1; id <= entities; ++id) out.entities.push_back(entity(random, id * 7, id == 1 ? 0 : 7));
   for (auto n = below(random, 8); n > 0; --n) out.events.push_back(event(random, 7 * static_cast<std::uint32_t>(1 + below(random, entities))));
@@ -118,7 +120,7 @@ Events events(Random& random) {
 
 Hello hello(Random& random) {
   Hello h{text(random), text(random), uuid(random), uuid(random), number<std::uint64_t>(random), number<std::uint64_t>(random),
-          number<std::int64_t>(random), number<std::uint64_t>(random), text(random), text(random), {}};
+          wall_time(random), number<std::uint64_t>(random), text(random), text(random), {}};
   for (auto n = below(random, 5); n > 0; --n) h.lacking.push_back(text(random, 100));
   return h;
 }
@@ -135,7 +137,7 @@ Message random_message(Random& random, std::size_t alternative) {
                      number<std::int64_t>(random)};
     case 2: return Ack{number<std::uint64_t>(random)};
     case 3: return Ping{number<std::uint64_t>(random)};
-    case 4: return Pong{number<std::uint64_t>(random), number<std::int64_t>(random)};
+    case 4: return Pong{number<std::uint64_t>(random), wall_time(random)};
     case 5: return Goodbye{text(random, 300)};
     case 6: return Slow{number<std::uint32_t>(random)};
     case 7: {
@@ -156,7 +158,7 @@ Samples SampleWorld::next_tick() {
   Samples out;
   tick_ += 1 + below(random_, 3);
   out.tick = tick_;
-  out.time_ns = number<std::int64_t>(random_);
+  out.time_ns = wall_time(random_);
   if (!announced_metrics_) {
     announced_metrics_ = true;
     for (std::uint32_t id = 1; id <= 6; ++id)
