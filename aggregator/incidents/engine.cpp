@@ -17,13 +17,18 @@ void Engine::restore(std::vector<Incident> incidents, std::vector<std::string> k
     const Uuid uid = incident.uid;
     adopt(std::move(incident));
     by_lineage_[lineage] = uid;
+    Live& live = live_.at(uid);
+    if (live.incident.state == State::open) schedule(live, true);   // the answer was under way when the program ended
   }
 }
 
 void Engine::adopt(Incident incident) {
   const Uuid uid = incident.uid;
   by_number_[incident.number] = uid;
-  live_[uid].incident = std::move(incident);
+  Live& live = live_[uid];
+  for (const SymptomCount& symptom : incident.symptoms) live.symptom_rows += static_cast<std::size_t>(symptom.count);
+  live.keep_until_ns = mono_ns() + config_.keep_adopted.count();
+  live.incident = std::move(incident);
 }
 
 void Engine::record(Live& live, IncidentEvent event) {
@@ -56,8 +61,10 @@ void Engine::on_symptom(const Symptom& symptom) {
   ++stats_.symptoms_total;
   record(*live, {.time_ns = now_ns,
                  .ref = event.ref.str() + ":" + std::string(to_string(symptom.kind)),
-                 .body = SymptomSeen{.kind = symptom.kind, .time_ns = event.our_time_ns(), .node_level = symptom.node_level, .subject = *event.entity}});
-  schedule(*live, now_ns, true);
+                 // A node whose clock runs ahead of what we know of it must not keep its incident open until then.
+                 .body = SymptomSeen{.kind = symptom.kind, .time_ns = std::min(event.our_time_ns(), std::max(event.received_ns, now_ns)),
+                                     .node_level = symptom.node_level, .subject = *event.entity}});
+  schedule(*live, true);
   focus_.push_back({event.entity->key, config_.focus_for});
 }
 
@@ -96,7 +103,8 @@ Engine::LiveMap::iterator Engine::put_away(LiveMap::iterator at) {
   return live_.erase(at);
 }
 
-void Engine::schedule(Live& live, std::int64_t now_ns, bool also_later) {
+void Engine::schedule(Live& live, bool also_later) {
+  const std::int64_t now_ns = mono_ns();
   live.due_ns.insert(now_ns);
   if (!also_later) return;
   // Later rounds count from the newest symptom; earlier plans for them are void.
@@ -111,12 +119,11 @@ std::int64_t Engine::earliest_ns(const Live& live) const {
 }
 
 void Engine::on_change(const changes::Change& change, const NodeName& node_name) {
-  const std::int64_t now_ns = clock_.wall_ns();
   for (auto& [uid, live] : live_) {
     const Incident& incident = live.incident;
     if (incident.state != State::open && incident.state != State::explained) continue;
     const bool may_matter = !change.change_group.empty() || match_change(change, incident.subject, node_name(incident.subject.key.node));
-    if (may_matter) schedule(live, now_ns, false);
+    if (may_matter) schedule(live, false);
   }
 }
 
@@ -131,12 +138,12 @@ void Engine::on_tick() {
     }
     const bool saved = live.unsaved.empty() && !live.unsaved_case && !live.in_flight && !live.investigating;
     const bool old = incident.state == State::resolved && now_ns - incident.resolved_ns.value_or(now_ns) >= config_.keep_resolved.count();
-    it = saved && (incident.state == State::closed || old) ? put_away(it) : std::next(it);
+    it = saved && mono_ns() >= live.keep_until_ns && (incident.state == State::closed || old) ? put_away(it) : std::next(it);
   }
 }
 
 std::vector<Uuid> Engine::take_due() {
-  const std::int64_t now_ns = clock_.wall_ns();
+  const std::int64_t now_ns = mono_ns();
   std::vector<Uuid> due;
   for (auto& [uid, live] : live_) {
     if (live.investigating || live.incident.number == 0 || live.incident.state == State::closed) continue;
@@ -254,7 +261,7 @@ std::optional<std::int64_t> Engine::next_deadline_ns() const {
   const auto earlier = [&](std::int64_t t) { next = next ? std::min(*next, t) : t; };
   for (const auto& [uid, live] : live_) {
     if (!live.investigating && live.incident.number != 0 && !live.due_ns.empty() && live.incident.state != State::closed) {
-      earlier(std::max(*live.due_ns.begin(), earliest_ns(live)));
+      earlier(clock_.wall_ns() + std::max(*live.due_ns.begin(), earliest_ns(live)) - mono_ns());
     }
     if (live.incident.state == State::open || live.incident.state == State::explained) {
       earlier(live.incident.last_symptom_ns + config_.resolve_after.count());

@@ -28,6 +28,9 @@ struct EngineConfig {
   // Evidence that is late: hot samples, the deploy's webhook.
   std::vector<std::chrono::nanoseconds> investigate_again = {std::chrono::seconds(2), std::chrono::seconds(15)};
   std::chrono::nanoseconds keep_resolved = std::chrono::hours(24);   // then symptoms open a new incident
+  // An old incident that a person acts on stays live for this long, longer than any request: another request may have read it from the
+  // store before, and must not bring back what it was.
+  std::chrono::nanoseconds keep_adopted = std::chrono::minutes(2);
   std::chrono::nanoseconds focus_for = std::chrono::minutes(2);
   std::size_t live = 10'000;
   std::size_t symptom_rows = 5'000;   // of one incident; more are counted, not kept
@@ -72,7 +75,8 @@ class Engine {
   void on_saved(const Uuid& uid, const Result<store::Written>& written);
 
   std::vector<FocusRequest> take_focus() { return std::exchange(focus_, {}); }
-  std::optional<std::int64_t> next_deadline_ns() const;      // ours; when on_tick or take_due has something to do
+  // Our wall time at which on_tick or take_due has something to do. A step of the wall clock moves it: ask again now and then.
+  std::optional<std::int64_t> next_deadline_ns() const;
 
   const Incident* find(const Uuid& uid) const;
   const Incident* find(std::int64_t number) const;
@@ -92,17 +96,19 @@ class Engine {
     std::size_t saving = 0, saving_outcomes = 0;             // in flight
     std::shared_ptr<const store::CaseFileRow> saving_case;
     bool in_flight = false;
-    std::set<std::int64_t> due_ns;
+    std::set<std::int64_t> due_ns;                           // monotonic, like investigated_ns: a step of the wall clock delays nothing
     std::int64_t investigated_ns = 0;
     std::size_t investigations = 0, symptom_rows = 0;
     bool investigating = false;
+    std::int64_t keep_until_ns = 0;                          // monotonic
   };
   Live* live(std::int64_t number);
   void record(Live& live, IncidentEvent event);
   void on_symptom(const Symptom& symptom);
   Live* incident_for(const fleet::NodeEvent& event);
-  void schedule(Live& live, std::int64_t now_ns, bool also_later);
+  void schedule(Live& live, bool also_later);
   std::int64_t earliest_ns(const Live& live) const;
+  std::int64_t mono_ns() const { return static_cast<std::int64_t>(clock_.mono_ns()); }
   bool make_room();
   using LiveMap = std::unordered_map<Uuid, Live>;
   LiveMap::iterator put_away(LiveMap::iterator at);

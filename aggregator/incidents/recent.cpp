@@ -42,6 +42,7 @@ std::vector<GroupUpdate> ChangeLog::add(changes::Change change, const fleet::Fle
   };
   std::erase_if(changes_, [&](const changes::Change& known) { return known.id == change.id; });
   for (changes::Change& known : changes_) {
+    if ((change.source == "node") == (known.source == "node")) continue;
     changes::Change& observed = change.source == "node" ? change : known;
     changes::Change& posted = change.source == "node" ? known : change;
     if (!is_same_change(observed, posted, node_name(observed))) continue;
@@ -49,7 +50,10 @@ std::vector<GroupUpdate> ChangeLog::add(changes::Change change, const fleet::Fle
     set_group(posted, group);
     set_group(observed, group);
   }
-  if (changes_.size() >= kMax) changes_.pop_front();
+  if (changes_.size() >= most_) {   // what nodes show of themselves is plenty; it must not push out what people said
+    const auto observed = std::find_if(changes_.begin(), changes_.end(), [](const changes::Change& c) { return c.source == "node"; });
+    changes_.erase(observed == changes_.end() ? changes_.begin() : observed);
+  }
   const auto later = std::upper_bound(changes_.begin(), changes_.end(), change.started_ns,
                                       [](std::int64_t t, const changes::Change& c) { return t < c.started_ns; });
   changes_.insert(later, std::move(change));

@@ -36,6 +36,8 @@ class ChangeLog {
   static constexpr std::chrono::nanoseconds kHorizon = std::chrono::hours(24);
   static constexpr std::size_t kMax = 5'000;
 
+  explicit ChangeLog(std::size_t most = kMax) : most_(most) {}
+
   // Adds or replaces (by id) and links it with its counterparts: what an agent observed with what a source posted. The updates hold
   // for the log already and are for the store.
   std::vector<GroupUpdate> add(changes::Change change, const fleet::Fleet& fleet);
@@ -44,6 +46,7 @@ class ChangeLog {
   const changes::Change* find(const Uuid& id) const;
 
  private:
+  std::size_t most_;
   std::deque<changes::Change> changes_;
 };
 

@@ -98,6 +98,19 @@ TEST_F(LinkTest, the_kernels_view_joins_the_posted_change_whichever_comes_first)
   EXPECT_EQ(other.find(observed_.id)->change_group, "commit-1");
 }
 
+TEST_F(LinkTest, what_nodes_show_does_not_push_out_what_people_said) {
+  ChangeLog log(10);
+  log.add(posted_, fleet_);
+  for (int i = 0; i < 20; ++i) {
+    observed_.id = make_uuid_v4();
+    observed_.fields[0].after = "65Mi";
+    observed_.started_ns += kNsPerMs;
+    log.add(observed_, fleet_);
+  }
+  EXPECT_EQ(log.all().size(), 10U);
+  EXPECT_NE(log.find(posted_.id), nullptr);
+}
+
 TEST_F(LinkTest, another_value_or_another_time_is_another_change) {
   log_.add(observed_, fleet_);
   posted_.fields[0].after = "65Mi";

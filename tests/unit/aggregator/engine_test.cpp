@@ -121,6 +121,22 @@ TEST_F(EngineTest, after_a_person_closed_it_a_symptom_opens_a_new_one) {
   EXPECT_EQ(outcomes_.at(0).confirmed, 1);
 }
 
+TEST_F(EngineTest, an_old_incident_that_people_act_on_stays_until_no_request_can_know_an_older_form_of_it) {
+  kill(1);
+  ASSERT_TRUE(engine_.close(1, "alice", "done", ""));
+  save_all(engine_);
+  engine_.on_tick();
+  ASSERT_EQ(engine_.find(1), nullptr);
+  engine_.adopt(folded().at(0));
+  ASSERT_TRUE(engine_.note(1, "bob", "afterwards"));
+  save_all(engine_);
+  engine_.on_tick();
+  EXPECT_NE(engine_.find(1), nullptr) << "another request with the incident without bob's note would take its place in the sequence";
+  clock_.advance(3min);
+  engine_.on_tick();
+  EXPECT_EQ(engine_.find(1), nullptr);
+}
+
 TEST_F(EngineTest, a_wrong_answer_is_refuted_by_the_confirmed_cause) {
   kill(1);
   const auto uid = engine_.take_due().at(0);
@@ -149,6 +165,24 @@ TEST_F(EngineTest, investigates_at_once_then_with_a_least_spacing_and_again_when
   EXPECT_TRUE(engine_.take_due().empty());
   clock_.advance(1s);
   EXPECT_EQ(engine_.take_due().size(), 1U) << "hot samples came";
+}
+
+TEST_F(EngineTest, a_step_of_the_wall_clock_delays_no_investigation) {
+  kill(1);
+  engine_.on_explained(engine_.take_due().at(0), {}, {});
+  clock_.set_wall_ns(clock_.wall_ns() - 3'600 * kNsPerSecond);
+  clock_.advance(2s);
+  EXPECT_EQ(engine_.take_due().size(), 1U) << "the round for late evidence";
+}
+
+TEST_F(EngineTest, a_node_whose_clock_is_ahead_does_not_keep_its_incident_open) {
+  auto event = *node_.event(shop_, oom(1));
+  event.time_ns += 3'600 * kNsPerSecond;
+  engine_.on_event(std::make_shared<const fleet::NodeEvent>(event));
+  save_all(engine_);
+  clock_.advance(6min);
+  engine_.on_tick();
+  EXPECT_EQ(only().state, State::resolved);
 }
 
 TEST_F(EngineTest, only_a_change_that_may_matter_asks_for_an_investigation) {
@@ -185,6 +219,14 @@ TEST_F(EngineTest, a_restart_goes_on_where_it_was_and_counts_no_symptom_twice) {
   EXPECT_EQ(again.find(1)->symptoms.at(0).count, 2);
   EXPECT_EQ(again.find(1)->notes.size(), 1U);
   EXPECT_EQ(again.stats().opened_total, 0U);
+}
+
+TEST_F(EngineTest, a_restart_investigates_what_had_no_answer_yet) {
+  kill(1);
+  Engine again{EngineConfig{}, clock_};
+  again.restore(folded(), {});
+  again.end_replay();
+  EXPECT_EQ(again.take_due().size(), 1U);
 }
 
 TEST_F(EngineTest, the_fold_of_the_stored_events_is_the_incident) {
