@@ -184,11 +184,12 @@ Written prune(Database& db, const WritePrune& p) {
     Query size(db, "select (page_count - freelist_count) * page_size from pragma_page_count, pragma_freelist_count, pragma_page_size");
     if (size.next()) used_bytes = size.integer(0);
   }
-  run(kPruneEvents, used_bytes > p.max_bytes ? INT64_MAX : p.events_before_ns);
+  run(kPruneEvents, used_bytes > p.max_bytes ? std::max(p.events_before_ns, p.needed_events_since_ns) : p.events_before_ns);
   run("delete from changes where id in (select id from changes where started_ns < $1 order by started_ns limit $2)", p.changes_before_ns);
   run("delete from deliveries where (source, delivery_id) in (select source, delivery_id from deliveries where received_ns < $1 "
       "order by received_ns limit $2)", p.deliveries_before_ns);
-  run("delete from incidents where uid in (select uid from incidents where state = 'closed' and updated_ns < $1 order by updated_ns limit $2)",
+  run("delete from incidents where uid in (select uid from incidents where state in ('resolved', 'closed') and updated_ns < $1 "
+      "order by updated_ns limit $2)",
       p.closed_incidents_before_ns);
   if (!db.failed() && db.changed_rows() > 0) {
     Query(db, "delete from incident_events where incident_uid not in (select uid from incidents)").run();

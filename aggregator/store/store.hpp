@@ -74,8 +74,9 @@ struct WriteIncident {
 // Deletes what is older than these times, oldest first, at most max_rows of each table.
 struct WritePrune {
   std::int64_t events_before_ns = 0, changes_before_ns = 0, closed_incidents_before_ns = 0, deliveries_before_ns = 0;
-  std::int64_t max_bytes = 0;              // 0: no limit; above it the oldest events go whatever their age
+  std::int64_t max_bytes = 0;              // 0: no limit; above it the oldest events go before their time
   std::int64_t max_rows = 2'000;
+  std::int64_t needed_events_since_ns = INT64_MAX;   // these a restart reads again: they stay whatever the size
 };
 using Write = std::variant<WriteFrames, WriteNode, WriteChange, WriteChangeGroup, WriteIncident, WritePrune>;
 

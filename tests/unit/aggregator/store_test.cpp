@@ -162,6 +162,27 @@ TEST_F(StoreTest, pruning_deletes_the_oldest_in_steps) {
   EXPECT_EQ(*store->acknowledged_seq(uuid_of(1), uuid_of(9)), 10U) << "the watermark stays";
 }
 
+TEST_F(StoreTest, what_a_restart_reads_again_stays_whatever_the_size) {
+  const auto store = open();
+  for (std::uint64_t i = 1; i <= 10; ++i) write(*store, frame(i));
+  EXPECT_EQ(write(*store, WritePrune{.max_bytes = 1, .needed_events_since_ns = 7'000})->pruned_rows, 6);
+  EXPECT_EQ(store->events_since(0, 100)->size(), 4U);
+}
+
+TEST_F(StoreTest, old_incidents_go_also_when_nobody_closed_them_and_never_while_they_are_open) {
+  const auto store = open();
+  std::uint8_t id = 0;
+  for (const char* state : {"open", "explained", "resolved", "closed"}) {
+    auto one = incident(++id);
+    one.row.state = state;
+    write(*store, one);
+  }
+  EXPECT_EQ(write(*store, WritePrune{.closed_incidents_before_ns = 10})->pruned_rows, 2);
+  EXPECT_TRUE(store->incident(1)) << "open";
+  EXPECT_TRUE(store->incident(2)) << "explained";
+  EXPECT_EQ(store->incidents(true, 10)->size(), 2U);
+}
+
 TEST_F(StoreTest, migrates_from_every_older_version) {
   const int newest = migrations().back().version;
   for (int from = 0; from < newest; ++from) {
