@@ -53,6 +53,8 @@ struct Ingest::Impl {
   std::optional<tcp::acceptor> acceptor;
   std::uint16_t port = 0;
   bool running = false;
+  enum class Accepting : std::uint8_t { no, yes, failing };
+  std::atomic<Accepting> accepting{Accepting::no};
 };
 
 asio::awaitable<Result<void>> Ingest::Impl::accept_loop() {
@@ -62,8 +64,12 @@ asio::awaitable<Result<void>> Ingest::Impl::accept_loop() {
     auto [ec, socket] = co_await acceptor->async_accept(shard.io, asio::as_tuple(asio::use_awaitable));
     if (ec == asio::error::operation_aborted || !acceptor->is_open()) co_return Result<void>{};
     if (ec) {   // no descriptors left: wait until some are closed
+      accepting = Accepting::failing;
+      context.deps.metrics.add(Metric::ingest_errors, 1, {"accept"});
       asio::steady_timer timer(acceptor->get_executor(), std::chrono::milliseconds(100));
       co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+      if (!acceptor->is_open()) co_return Result<void>{};
+      accepting = Accepting::yes;   // unless it fails again at once
       continue;
     }
     if (context.connections.fetch_add(1) >= context.config.limits.sessions) {
@@ -76,6 +82,12 @@ asio::awaitable<Result<void>> Ingest::Impl::accept_loop() {
     // The task group belongs to the shard's thread; a std::function must be copyable, a socket is not.
     auto shared = std::make_shared<tcp::socket>(std::move(socket));
     asio::post(shard.io, [this, &shard, shared] {
+      if (shard.stopping) {   // accepted while stop() was on its way: nobody would end it
+        context.connections.fetch_sub(1);
+        boost::system::error_code closing;
+        shared->close(closing);
+        return;
+      }
       auto session = std::make_shared<Session>(context, shard.io.get_executor());
       shard.sessions.insert(session);
       shard.tasks->spawn(session->id().str(), serve(context, shard, session, std::move(*shared)));
@@ -151,19 +163,32 @@ void Ingest::start() {
     shard->control.emplace(shard->io.get_executor());
     shard->control->spawn("expire", impl_->expire_loop(*shard));
   }
+  impl_->accepting = Impl::Accepting::yes;
   impl_->context.shards.front()->control->spawn("accept", impl_->accept_loop());
   for (auto& shard : impl_->context.shards) shard->thread = std::thread([&io = shard->io] { io.run(); });
+}
+
+std::string Ingest::not_accepting() const {
+  switch (impl_->accepting.load()) {
+    case Impl::Accepting::yes: break;
+    case Impl::Accepting::no: return "the listener is closed";
+    case Impl::Accepting::failing: return "connections cannot be accepted: are there free file descriptors?";
+  }
+  const bool full = impl_->context.connections.load() >= impl_->context.config.limits.sessions;
+  return full ? "there are as many connections as allowed" : "";
 }
 
 void Ingest::stop() {
   if (!impl_->running) return;
   impl_->running = false;
   asio::post(impl_->context.shards.front()->io, [impl = impl_.get()] {
+    impl->accepting = Impl::Accepting::no;
     boost::system::error_code ignored;
     impl->acceptor->close(ignored);
   });
   for (auto& shard : impl_->context.shards) {
     asio::post(shard->io, [&s = *shard] {
+      s.stopping = true;
       const auto sessions = s.sessions;
       for (const auto& session : sessions) {
         if (session->in_handshake()) s.tasks->cancel(session->id().str());

@@ -37,6 +37,8 @@ class Sink {
   virtual void on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> events) = 0;
   virtual void on_clock(const Uuid& node, ClockOf clock) = 0;
   virtual void on_lost_samples(const Uuid& node, std::uint64_t values) = 0;
+  // Facts handed over and not yet taken in. Sessions stop reading while it is above Limits::sink_backlog: the agents' spools hold the rest.
+  virtual std::size_t backlog() const noexcept { return 0; }
 };
 
 struct Limits {
@@ -45,6 +47,7 @@ struct Limits {
   double events_burst = 5.0 * fw::limits::kMaxEventsPerSecondPerNode;
   std::size_t max_unsent_bytes = 1U << 20U;                       // to one peer; beyond it the peer is too slow
   std::chrono::nanoseconds handshake = fw::limits::kHandshakeTimeout;
+  std::size_t sink_backlog = 100'000;
 };
 
 struct Config {
@@ -71,6 +74,8 @@ class Ingest {
 
   std::uint16_t port() const noexcept;
   void start();
+  // Whether new agents are taken; why not ("" when they are).
+  std::string not_accepting() const;
   // Says goodbye to every agent, waits for their ends (about a second at most), joins the threads. Idempotent.
   void stop();
 

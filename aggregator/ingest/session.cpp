@@ -17,6 +17,8 @@ constexpr std::size_t kReadBytes = 16U << 10U;
 constexpr milliseconds kStoreRetry{200};
 constexpr int kStoreTries = 25;                       // then the agent keeps its events in its spool
 constexpr milliseconds kFarewell{1'000};
+constexpr milliseconds kBacklogPause{10};
+constexpr std::size_t kMaxEventsPerWrite = 4'000;     // bounds the rows of one write; the rest goes into the next
 
 asio::awaitable<void> wait_for_wake(asio::steady_timer& timer, std::chrono::nanoseconds limit) {
   timer.expires_after(limit);
@@ -126,7 +128,12 @@ void Session::focus(std::vector<std::uint64_t> cgroup_ids, std::chrono::nanoseco
 asio::awaitable<Result<void>> Session::read_loop() {
   std::vector<std::uint8_t> buffer(kReadBytes);
   Metrics& metrics = context_.deps.metrics;
+  asio::steady_timer pause(executor_);
   while (!end_) {
+    if (context_.deps.sink.backlog() > context_.config.limits.sink_backlog) {
+      co_await wait_for_wake(pause, kBacklogPause);
+      continue;
+    }
     auto got = co_await connection_->read_some(buffer);
     if (!got) co_return got.error();
     metrics.add(Metric::ingest_bytes, static_cast<double>(*got));
@@ -247,11 +254,13 @@ asio::awaitable<Result<void>> Session::commit_loop() {
     }
     std::vector<store::Frame> frames;
     std::vector<std::vector<fleet::NodeEventPtr>> events;
-    for (Pending& pending : pending_) {
+    for (std::size_t rows = 0; !pending_.empty() && rows < kMaxEventsPerWrite;) {
+      Pending pending = std::move(pending_.front());
+      pending_.pop_front();
+      rows += pending.events.size();
       frames.push_back(to_frame(pending.seq, pending.events));
       events.push_back(std::move(pending.events));
     }
-    pending_.clear();
     if (!co_await commit(std::move(frames), std::move(events))) co_return Error(Errc::overloaded, "session: the store does not keep up");
   }
   co_return *end_;

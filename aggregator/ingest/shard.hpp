@@ -34,6 +34,7 @@ struct Shard {
   std::unordered_map<Uuid, Windows> windows;                 // shard thread only
   std::unordered_set<std::shared_ptr<Session>> sessions;     // shard thread only
   std::optional<TaskGroup> tasks, control;                   // shard thread only; sessions, and what waits for their end
+  bool stopping = false;                                     // shard thread only; no session begins any more
   std::thread thread;
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <functional>
@@ -35,7 +36,21 @@ class RecordingSink final : public Sink {
   }
   void on_clock(const Uuid&, ClockOf) override {}
   void on_lost_samples(const Uuid&, std::uint64_t) override {}
+  std::size_t backlog() const noexcept override {
+    ++asked_;
+    return backlog_.load();
+  }
 
+  void pretend_backlog(std::size_t facts) { backlog_ = facts; }
+  // Until sessions have asked for the backlog so many times more.
+  bool wait_asked(int times) const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (const int until = asked_ + times; asked_ < until;) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
   bool wait_disconnected(int count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return disconnected_ >= count; });
@@ -50,6 +65,8 @@ class RecordingSink final : public Sink {
   std::condition_variable changed_;
   std::vector<std::pair<Uuid, fleet::NodeEventPtr>> events_;
   int disconnected_ = 0;
+  std::atomic<std::size_t> backlog_{0};
+  mutable std::atomic<int> asked_{0};
 };
 
 class IngestTest : public testing::Test {
@@ -122,6 +139,28 @@ TEST_F(IngestTest, what_is_sent_again_is_acknowledged_and_not_stored_twice) {
   ASSERT_TRUE(again.wait_ack(2));
   EXPECT_EQ(store_->events_since(0, 100)->size(), 2U);
   EXPECT_EQ(sink_.events().size(), 2U);
+}
+
+TEST_F(IngestTest, sessions_stop_reading_while_the_rest_of_the_aggregator_is_behind) {
+  start({.sink_backlog = 10});
+  auto a = agent(node_a_);
+  ASSERT_TRUE(a.connect());
+  ASSERT_TRUE(a.send(FakeAgent::oom_frame(1)));
+  ASSERT_TRUE(a.wait_ack(1));
+  sink_.pretend_backlog(11);
+  ASSERT_TRUE(a.send(FakeAgent::oom_frame(2)));
+  ASSERT_TRUE(a.wait_ack(2)) << "the read that was under way";
+  ASSERT_TRUE(a.send(FakeAgent::oom_frame(3)));
+  EXPECT_TRUE(sink_.wait_asked(5));
+  EXPECT_EQ(sink_.events().size(), 2U) << "read while nobody could take it";
+  sink_.pretend_backlog(10);
+  EXPECT_TRUE(a.wait_ack(3));
+}
+
+TEST_F(IngestTest, says_whether_agents_are_taken) {
+  EXPECT_EQ(ingest_->not_accepting(), "");
+  ingest_->stop();
+  EXPECT_EQ(ingest_->not_accepting(), "the listener is closed");
 }
 
 TEST_F(IngestTest, a_newer_session_of_a_node_replaces_the_older) {
