@@ -54,6 +54,7 @@ constexpr std::array<MetricDesc, kCount> kTable{{
     {Metric::http_connections, "fleetwright_http_connections", gauge, "listener", "Open HTTP connections"},
     {Metric::http_connection_errors, "fleetwright_http_connection_errors_total", counter, "reason",
      "HTTP connections that ended with an error; reason is timeout, tls, malformed, full or reset"},
+    {Metric::incidents_backlog, "fleetwright_incidents_backlog", gauge, "", "Facts from agents that wait for the incident engine"},
     {Metric::incidents_open, "fleetwright_incidents_open", gauge, "", "Incidents that are neither resolved nor closed"},
     {Metric::incidents_opened, "fleetwright_incidents_opened_total", counter, "kind", "Incidents opened, by first symptom"},
     {Metric::incident_detection_duration, "fleetwright_incident_detection_duration_seconds", histogram, "",

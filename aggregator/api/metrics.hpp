@@ -35,6 +35,7 @@ enum class Metric : std::uint8_t {
   http_request_duration,
   http_connections,
   http_connection_errors,
+  incidents_backlog,
   incidents_open,
   incidents_opened,
   incident_detection_duration,

@@ -60,7 +60,7 @@ Result<std::unique_ptr<Aggregator>> Aggregator::open(const AggregatorConfig& con
   if (!ingest) return ingest.error();
   app->ingest_ = std::move(*ingest);
 
-  app->backend_ = std::make_unique<Backend>(*app->coordinator_, *app->store_, clock);
+  app->backend_ = std::make_unique<Backend>(*app->coordinator_, *app->ingest_, *app->store_, clock);
   api::ServerConfig server;
   server.https_address = people_at.host;
   server.https_port = people_at.port;

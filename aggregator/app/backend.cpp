@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <unordered_set>
 
@@ -172,16 +173,19 @@ asio::awaitable<Result<api::Backend::Stored>> Backend::store_change(changes::Cha
   auto written = co_await store::write(store_, std::move(write));
   if (!written) co_return written.error();
   if (written->effect == store::Effect::duplicate || !written->change) co_return Stored::duplicate;
-  const auto executor = coordinator_.executor();
-  co_return co_await run_on(executor, [&]() -> Result<Stored> {
-    coordinator_.add_change(*written->change);
-    return written->effect == store::Effect::created ? Stored::created : Stored::updated;
-  });
+  // Not awaited: when the request has run out of its time meanwhile, the change is durable all the same and a redelivery a duplicate.
+  auto learn = [&coordinator = coordinator_, stored = std::move(*written->change)] { coordinator.add_change(stored); };
+  asio::post(coordinator_.executor(), std::move(learn));
+  co_return written->effect == store::Effect::created ? Stored::created : Stored::updated;
 }
 
 std::vector<api::Backend::Check> Backend::readiness() {
   const auto failure = store_.failure();
-  return {{.name = "store", .ok = !failure, .detail = failure.value_or("")}, {.name = "agents", .ok = true, .detail = "listening"}};
+  const std::string not_accepting = ingest_.not_accepting();
+  const bool alive = coordinator_.alive();
+  return {{.name = "store", .ok = !failure, .detail = failure.value_or("")},
+          {.name = "agents", .ok = not_accepting.empty(), .detail = not_accepting.empty() ? "listening" : not_accepting},
+          {.name = "incidents", .ok = alive, .detail = alive ? "" : "the incident engine has not answered for 10 s"}};
 }
 
 }  // namespace fw::app

@@ -8,7 +8,8 @@ namespace fw::app {
 // Threading: methods run on the server's executor and hop to the coordinator's and to a thread for blocking reads.
 class Backend final : public api::Backend {
  public:
-  Backend(Coordinator& coordinator, store::Store& store, const Clock& clock) : coordinator_(coordinator), store_(store), clock_(clock) {}
+  Backend(Coordinator& coordinator, const ingest::Ingest& ingest, store::Store& store, const Clock& clock)
+      : coordinator_(coordinator), ingest_(ingest), store_(store), clock_(clock) {}
 
   boost::asio::awaitable<Result<std::vector<api::NodeView>>> nodes() override;
   boost::asio::awaitable<Result<std::vector<changes::Change>>> changes(api::ChangeFilter filter) override;
@@ -31,6 +32,7 @@ class Backend final : public api::Backend {
   const fleet::NodeState* node_of(const incidents::Incident& incident) const { return coordinator_.fleet().find_node(incident.subject.key.node); }
 
   Coordinator& coordinator_;
+  const ingest::Ingest& ingest_;
   store::Store& store_;
   const Clock& clock_;
 };

@@ -47,8 +47,8 @@ config::Schema schema_of(AggregatorConfig& c) {
   schema.path(text("tls.people_ca", "Authority that signs the certificates of people, PEM.", config::check_readable_file, true), c.tls_people_ca);
   schema.text(text("store.url", "Where events, changes and incidents are kept: sqlite:///absolute/path.", check_store_url, true), c.store_url);
   schema.duration(range("store.keep_events", "Events older than this are deleted.", 60 * kMinute, 3650 * kDay), c.keep_events);
-  schema.duration(range("store.keep_incidents", "Closed incidents and changes older than this are deleted.", kDay, 3650 * kDay), c.keep_incidents);
-  schema.bytes(range("store.max_bytes", "Above this size the oldest events are deleted whatever their age.", 16 << 20, std::int64_t{1} << 50), c.max_store_bytes);
+  schema.duration(range("store.keep_incidents", "Resolved and closed incidents and changes older than this are deleted.", kDay, 3650 * kDay), c.keep_incidents);
+  schema.bytes(range("store.max_bytes", "Above this size the oldest events are deleted before their time; those of the last hour stay.", 16 << 20, std::int64_t{1} << 50), c.max_store_bytes);
   schema.path(text("webhook.github_secret_file", "File with the secret of GitHub's webhook; without it the webhook is off.", config::check_readable_file, false),
               c.github_secret_file);
   schema.path(text("webhook.cloudevents_secret_file", "File with the secret of the CloudEvents webhook; without it the webhook is off.",

@@ -19,6 +19,8 @@ constexpr std::size_t kMaxReplayed = 50'000;
 constexpr std::chrono::milliseconds kSaveRetry{500};
 constexpr std::chrono::seconds kLastSave{2};
 constexpr std::uint64_t kHousekeepingSeconds = 60;
+constexpr int kMostPrunes = 100;             // in a minute
+constexpr std::uint64_t kStuckNs = 10'000'000'000;
 
 std::int64_t ago(const Clock& clock, std::chrono::nanoseconds by) { return clock.wall_ns() - by.count(); }
 
@@ -29,6 +31,17 @@ Coordinator::Coordinator(incidents::EngineConfig config, Retention retention, De
       store_limiter_(deps.clock), investigate_limiter_(deps.clock) {}
 
 Coordinator::~Coordinator() { stop(); }
+
+bool Coordinator::alive() const noexcept { return deps_.clock.mono_ns() - turned_mono_ns_.load() < kStuckNs; }
+
+template <class F>
+void Coordinator::hand_over(std::size_t facts, F take) {
+  backlog_.fetch_add(facts, std::memory_order_relaxed);
+  asio::post(io_, [this, facts, take = std::move(take)]() mutable {
+    take();
+    backlog_.fetch_sub(facts, std::memory_order_relaxed);
+  });
+}
 
 Result<void> Coordinator::restore() {
   auto nodes = deps_.store.nodes();
@@ -62,8 +75,13 @@ Result<void> Coordinator::restore() {
       log::error("an incident cannot be read from the store", {{"error", incident.error().message()}});
     }
   }
-  const std::int64_t since_ns = ago(deps_.clock, incidents::EventHistory::kHorizon);
-  auto refs = deps_.store.symptom_refs_since(since_ns);
+  // The last minutes before the end of the run before, however long ago that was: an event may be durable and its incident not yet.
+  auto newest = deps_.store.events_since(0, 1);
+  if (!newest) return newest.error();
+  std::int64_t until_ns = deps_.clock.wall_ns();
+  if (!newest->empty()) until_ns = std::min(until_ns, newest->front().row.received_ns);
+  const std::int64_t since_ns = until_ns - incidents::EventHistory::kHorizon.count();
+  auto refs = deps_.store.symptom_refs_since(since_ns - incidents::EventHistory::kHorizon.count());   // for a clock set back
   if (!refs) return refs.error();
   auto events = deps_.store.events_since(since_ns, kMaxReplayed);
   if (!events) return events.error();
@@ -83,6 +101,7 @@ Result<void> Coordinator::restore() {
 
 void Coordinator::start(ingest::Ingest* ingest) {
   ingest_ = ingest;
+  turned_mono_ns_ = deps_.clock.mono_ns();
   asio::post(io_, [this] {
     each_second();
     pump();
@@ -106,7 +125,7 @@ void Coordinator::stop() {
 }
 
 void Coordinator::on_connected(ingest::Connected c) {
-  asio::post(io_, [this, c = std::move(c)] {
+  hand_over(1, [this, c = std::move(c)] {
     sessions_[c.node] = c.session;
     fleet_.on_connected(c.node, c.hello.boot_id, c.received_ns);
     fleet::NodeState& node = fleet_.node(c.node, c.received_ns);
@@ -118,28 +137,51 @@ void Coordinator::on_connected(ingest::Connected c) {
     node.connected = true;
     node.last_seen_ns = c.received_ns;
     log::info("agent connected", {{"node", node.name}, {"uid", node.uid.str()}, {"version", node.agent_version}});
-    deps_.store.submit(store::WriteNode{{.uid = node.uid, .name = node.name, .agent_version = node.agent_version, .kernel_release = node.kernel_release,
-                                         .cgroup_mode = node.cgroup_mode, .boot_id = node.boot_id, .first_seen_ns = node.first_seen_ns,
-                                         .last_seen_ns = node.last_seen_ns, .clock_offset_ns = node.clock_offset_ns,
-                                         .clock_error_ns = node.clock_error_ns}},
-                       [](const Result<store::Written>&) {});   // an attribute row: written again at the next connect
+    save_node(node.uid);
   });
 }
 
+void Coordinator::save_node(const Uuid& uid) {
+  const fleet::NodeState* node = fleet_.find_node(uid);
+  if (node == nullptr) return;
+  deps_.store.submit(store::WriteNode{{.uid = uid, .name = node->name, .agent_version = node->agent_version, .kernel_release = node->kernel_release,
+                                       .cgroup_mode = node->cgroup_mode, .boot_id = node->boot_id, .first_seen_ns = node->first_seen_ns,
+                                       .last_seen_ns = node->last_seen_ns, .clock_offset_ns = node->clock_offset_ns,
+                                       .clock_error_ns = node->clock_error_ns}},
+                     [this, uid](const Result<store::Written>& written) {
+                       if (!written) asio::post(io_, [this, uid] { owed_nodes_.insert(uid); });
+                     });
+}
+
+void Coordinator::save_change(const Uuid& id) {
+  const changes::Change* change = changes_.find(id);
+  if (change == nullptr) return;
+  deps_.store.submit(store::WriteChange{.change = *change, .delivery_id = ""}, [this, id](const Result<store::Written>& written) {
+    if (!written) asio::post(io_, [this, id] { owed_changes_.insert(id); });
+  });
+}
+
+void Coordinator::save_owed() {
+  for (const Uuid& uid : std::exchange(owed_nodes_, {})) save_node(uid);
+  for (const Uuid& id : std::exchange(owed_changes_, {})) save_change(id);
+}
+
 void Coordinator::on_disconnected(const Uuid& uid, const Uuid& session) {
-  asio::post(io_, [this, uid, session] {
+  hand_over(1, [this, uid, session] {
     const auto known = sessions_.find(uid);
     if (known == sessions_.end() || known->second != session) return;   // a newer one took over
     sessions_.erase(known);
     fleet::NodeState& node = fleet_.node(uid, deps_.clock.wall_ns());
     node.connected = false;
     node.last_seen_ns = deps_.clock.wall_ns();
+    save_node(uid);
     log::info("agent disconnected", {{"node", node.name}, {"uid", uid.str()}});
   });
 }
 
 void Coordinator::on_entities(const Uuid& node, std::vector<fleet::EntityPtr> known, std::vector<fleet::EntityKey> removed) {
-  asio::post(io_, [this, node, known = std::move(known), removed = std::move(removed)] {
+  const std::size_t facts = known.size() + removed.size();
+  hand_over(facts, [this, node, known = std::move(known), removed = std::move(removed)] {
     const std::int64_t now_ns = deps_.clock.wall_ns();
     for (const fleet::EntityPtr& entity : known) fleet_.upsert(entity, now_ns);
     for (const fleet::EntityKey& key : removed) fleet_.remove(key, now_ns);
@@ -147,7 +189,7 @@ void Coordinator::on_entities(const Uuid& node, std::vector<fleet::EntityPtr> kn
 }
 
 void Coordinator::on_clock(const Uuid& node, ingest::ClockOf clock) {
-  asio::post(io_, [this, node, clock] {
+  hand_over(1, [this, node, clock] {
     fleet::NodeState& state = fleet_.node(node, deps_.clock.wall_ns());
     state.clock_offset_ns = clock.offset_ns;
     state.clock_error_ns = clock.error_ns;
@@ -156,11 +198,12 @@ void Coordinator::on_clock(const Uuid& node, ingest::ClockOf clock) {
 }
 
 void Coordinator::on_lost_samples(const Uuid& node, std::uint64_t values) {
-  asio::post(io_, [this, node, values] { fleet_.node(node, deps_.clock.wall_ns()).lost_samples_total += static_cast<std::int64_t>(values); });
+  hand_over(1, [this, node, values] { fleet_.node(node, deps_.clock.wall_ns()).lost_samples_total += static_cast<std::int64_t>(values); });
 }
 
 void Coordinator::on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> events) {
-  asio::post(io_, [this, node, events = std::move(events)] {
+  const std::size_t facts = events.size();
+  hand_over(facts, [this, node, events = std::move(events)] {
     fleet::NodeState& state = fleet_.node(node, deps_.clock.wall_ns());
     state.last_seen_ns = deps_.clock.wall_ns();
     state.events_total += static_cast<std::int64_t>(events.size());
@@ -190,14 +233,18 @@ void Coordinator::observe_limit(const fleet::NodeEvent& event, const wire::Limit
     if (known.source == "node" && known.source_key == key) return;
   }
   const changes::Change change = incidents::observed_change(event, limit);
-  deps_.store.submit(store::WriteChange{.change = change, .delivery_id = ""}, [](const Result<store::Written>&) {});
+  if (change.started_ns < ago(deps_.clock, incidents::ChangeLog::kHorizon)) return;   // replayed after a long time; the store has it
   learn(change);
+  save_change(change.id);
 }
 
 void Coordinator::learn(changes::Change change) {
   const Uuid id = change.id;
   for (incidents::GroupUpdate& update : changes_.add(std::move(change), fleet_)) {
-    deps_.store.submit(store::WriteChangeGroup{.change_id = update.change_id, .group = std::move(update.group)}, [](const Result<store::Written>&) {});
+    const Uuid changed = update.change_id;
+    deps_.store.submit(store::WriteChangeGroup{.change_id = changed, .group = std::move(update.group)}, [this, changed](const Result<store::Written>& written) {
+      if (!written) asio::post(io_, [this, changed] { owed_changes_.insert(changed); });
+    });
   }
   const changes::Change* known = changes_.find(id);
   if (known == nullptr) return;
@@ -325,34 +372,38 @@ void Coordinator::explain(Uuid uid, std::int64_t began_ns, agents::IncidentFacts
       pump();
     });
   };
-  auto case_file = agents::CaseFile::build(facts);
-  if (!case_file) return fail(case_file.error());
-  auto findings = agents::investigate(*case_file, deps_.cards);
-  if (!findings) return fail(findings.error());
-  store::CaseFileRow row{.built_ns = facts.built_ns, .bytes = case_file->serialize(), .findings = agents::to_json(*findings)};
-  incidents::Explained explained;
-  explained.verdict = findings->verdict;
-  if (const agents::Hypothesis* cause = findings->cause()) {
-    static constexpr std::array<const char*, 3> kWords{"guess", "likely", "sure"};
-    explained.card = cause->card;
-    explained.title = cause->title;
-    explained.confidence = kWords.at(static_cast<std::size_t>(cause->confidence));
-    explained.probability = cause->probability;
-    explained.change_id = cause->suspect_change_id.value_or("");
-  }
-  asio::post(io_, [this, uid, began_ns, explained = std::move(explained), row = std::move(row)]() mutable {
-    if (const auto id = Uuid::parse(explained.change_id)) {
-      if (const changes::Change* change = changes_.find(*id)) {
-        explained.change_summary = incidents::summary_of(*change);
-        explained.change_actor = change->actor;
-        explained.change_source = change->source;
-      }
+  try {
+    auto case_file = agents::CaseFile::build(facts);
+    if (!case_file) return fail(case_file.error());
+    auto findings = agents::investigate(*case_file, deps_.cards);
+    if (!findings) return fail(findings.error());
+    store::CaseFileRow row{.built_ns = facts.built_ns, .bytes = case_file->serialize(), .findings = agents::to_json(*findings)};
+    incidents::Explained explained;
+    explained.verdict = findings->verdict;
+    if (const agents::Hypothesis* cause = findings->cause()) {
+      static constexpr std::array<const char*, 3> kWords{"guess", "likely", "sure"};
+      explained.card = cause->card;
+      explained.title = cause->title;
+      explained.confidence = kWords.at(static_cast<std::size_t>(cause->confidence));
+      explained.probability = cause->probability;
+      explained.change_id = cause->suspect_change_id.value_or("");
     }
-    engine_.on_explained(uid, std::move(explained), std::move(row));
-    deps_.metrics.observe(Metric::incident_explanation_duration,
-                          static_cast<double>(deps_.clock.wall_ns() - began_ns) / static_cast<double>(kNsPerSecond));
-    pump();
-  });
+    asio::post(io_, [this, uid, began_ns, explained = std::move(explained), row = std::move(row)]() mutable {
+      if (const auto id = Uuid::parse(explained.change_id)) {
+        if (const changes::Change* change = changes_.find(*id)) {
+          explained.change_summary = incidents::summary_of(*change);
+          explained.change_actor = change->actor;
+          explained.change_source = change->source;
+        }
+      }
+      engine_.on_explained(uid, std::move(explained), std::move(row));
+      deps_.metrics.observe(Metric::incident_explanation_duration,
+                            static_cast<double>(deps_.clock.wall_ns() - began_ns) / static_cast<double>(kNsPerSecond));
+      pump();
+    });
+  } catch (const std::exception& error) {   // one incident must not end the program, and again after each restart
+    fail(Error(Errc::io, error.what()));
+  }
 }
 
 void Coordinator::read_outcomes() {
@@ -364,6 +415,7 @@ void Coordinator::read_outcomes() {
 
 void Coordinator::each_second() {
   if (stopping_) return;
+  turned_mono_ns_ = deps_.clock.mono_ns();
   second_.expires_after(std::chrono::seconds(1));
   second_.async_wait([this](boost::system::error_code ec) {
     if (!ec) each_second();
@@ -385,6 +437,9 @@ void Coordinator::each_second() {
   deps_.metrics.add(Metric::store_rejected, static_cast<double>(stats.refused_writes_total - store_reported_.refused_writes_total));
   deps_.metrics.add(Metric::store_errors, static_cast<double>(stats.failed_writes_total - store_reported_.failed_writes_total));
   store_reported_ = stats;
+  deps_.metrics.set(Metric::incidents_backlog, static_cast<double>(backlog()));
+  save_owed();
+  pump();   // what is due by a wall clock that was set meanwhile
   if (++seconds_ % kHousekeepingSeconds == 0) housekeeping();
 }
 
@@ -393,13 +448,25 @@ void Coordinator::housekeeping() {
   fleet_.expire(now_ns);
   history_.expire(now_ns);
   changes_.expire(now_ns);
+  prune(kMostPrunes);
+}
+
+// In steps, so that other writes come in between, and until nothing is left: more may have come since the last time than one step takes.
+void Coordinator::prune(int steps) {
+  const std::int64_t now_ns = deps_.clock.wall_ns();
   constexpr std::chrono::nanoseconds kKeepDeliveries = std::chrono::hours(24 * 7);   // GitHub redelivers for three days
-  deps_.store.submit(store::WritePrune{.events_before_ns = now_ns - retention_.keep_events.count(),
-                                       .changes_before_ns = now_ns - retention_.keep_incidents.count(),
-                                       .closed_incidents_before_ns = now_ns - retention_.keep_incidents.count(),
-                                       .deliveries_before_ns = now_ns - kKeepDeliveries.count(),
-                                       .max_bytes = retention_.max_bytes},
-                     [](const Result<store::Written>&) {});
+  const store::WritePrune write{.events_before_ns = now_ns - retention_.keep_events.count(),
+                                .changes_before_ns = now_ns - retention_.keep_incidents.count(),
+                                .closed_incidents_before_ns = now_ns - retention_.keep_incidents.count(),
+                                .deliveries_before_ns = now_ns - kKeepDeliveries.count(),
+                                .max_bytes = retention_.max_bytes,
+                                .needed_events_since_ns = now_ns - incidents::EventHistory::kHorizon.count()};
+  deps_.store.submit(write, [this, steps, most = write.max_rows](const Result<store::Written>& written) {
+    if (!written || written->pruned_rows < most || steps <= 1) return;
+    asio::post(io_, [this, steps] {
+      if (!stopping_) prune(steps - 1);
+    });
+  });
 }
 
 }  // namespace fw::app

@@ -6,8 +6,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <atomic>
 #include <list>
 #include <thread>
+#include <unordered_set>
 
 #include "agents/investigate.hpp"
 #include "aggregator/fleet/fleet.hpp"
@@ -48,7 +50,10 @@ class Coordinator final : public ingest::Sink {
   void on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> events) override;
   void on_clock(const Uuid& node, ingest::ClockOf clock) override;
   void on_lost_samples(const Uuid& node, std::uint64_t values) override;
+  std::size_t backlog() const noexcept override { return backlog_.load(std::memory_order_relaxed); }
 
+  // Any thread: false when the executor has not turned for some seconds.
+  bool alive() const noexcept;
   boost::asio::io_context::executor_type executor() noexcept { return io_.get_executor(); }
   boost::asio::thread_pool& reads() noexcept { return reads_; }
   const fleet::Fleet& fleet() const noexcept { return fleet_; }
@@ -63,6 +68,12 @@ class Coordinator final : public ingest::Sink {
  private:
   struct Waiter { Uuid uid; boost::asio::steady_timer timer; std::optional<Result<void>> result; };
 
+  template <class F>
+  void hand_over(std::size_t facts, F take);        // any thread: runs it on the executor, counted in backlog()
+  // Rows that nobody waits for. What the store refuses is written again later, as it is then.
+  void save_node(const Uuid& uid);
+  void save_change(const Uuid& id);
+  void save_owed();
   void take_event(const fleet::NodeEventPtr& event);
   void observe_limit(const fleet::NodeEvent& event, const wire::LimitChanged& limit);
   void learn(changes::Change change);
@@ -73,6 +84,7 @@ class Coordinator final : public ingest::Sink {
   void explain(Uuid uid, std::int64_t began_ns, agents::IncidentFacts facts);   // worker thread
   void each_second();
   void housekeeping();
+  void prune(int steps);
   void read_outcomes();
   void set_timer();
 
@@ -88,12 +100,15 @@ class Coordinator final : public ingest::Sink {
   incidents::Engine engine_;
   std::vector<store::Outcome> outcomes_;
   std::unordered_map<Uuid, Uuid> sessions_;    // node -> its newest session
+  std::unordered_set<Uuid> owed_nodes_, owed_changes_;   // as many as fleet_ and changes_ hold
   std::list<std::shared_ptr<Waiter>> waiters_;
   ingest::Ingest* ingest_ = nullptr;
   bool stopping_ = false, save_failed_ = false;
   std::uint64_t seconds_ = 0, opened_reported_ = 0;
   store::Stats store_reported_;
   log::Limiter store_limiter_, investigate_limiter_;
+  std::atomic<std::size_t> backlog_{0};
+  std::atomic<std::uint64_t> turned_mono_ns_{0};
   std::thread thread_;
 };
 
