@@ -45,6 +45,15 @@ class TestPki {
     transport::write_pem_pair(transport::issue_certificate(kind == Kind::other_ca ? other_ca_ : ca_, request).value(), stem + ".crt", stem + ".key").value();
     return {stem + ".crt", stem + ".key", folder_ + "/ca.crt"};
   }
+  transport::TlsFiles person(const std::string& name) const {
+    transport::CertificateRequest request;
+    request.role = transport::PeerIdentity::Kind::person;
+    request.name = name;
+    request.validity = transport::Validity::from(SystemClock{}.wall_ns(), std::chrono::hours(1));
+    const std::string stem = folder_ + "/person-" + name;
+    transport::write_pem_pair(transport::issue_certificate(ca_, request).value(), stem + ".crt", stem + ".key").value();
+    return {stem + ".crt", stem + ".key", folder_ + "/ca.crt"};
+  }
   const std::string& folder() const { return folder_; }
 
  private:
