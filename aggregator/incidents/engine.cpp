@@ -114,7 +114,8 @@ void Engine::schedule(Live& live, bool also_later) {
 
 std::int64_t Engine::earliest_ns(const Live& live) const {
   if (live.investigations == 0) return 0;
-  const auto spacing = live.investigations < config_.investigations_at_full_pace ? config_.investigate_spacing : config_.investigate_spacing_later;
+  const bool full_pace = live.change_due || live.investigations < config_.investigations_at_full_pace;
+  const auto spacing = full_pace ? config_.investigate_spacing : config_.investigate_spacing_later;
   return live.investigated_ns + spacing.count();
 }
 
@@ -123,7 +124,9 @@ void Engine::on_change(const changes::Change& change, const NodeName& node_name)
     const Incident& incident = live.incident;
     if (incident.state != State::open && incident.state != State::explained) continue;
     const bool may_matter = !change.change_group.empty() || match_change(change, incident.subject, node_name(incident.subject.key.node));
-    if (may_matter) schedule(live, false);
+    if (!may_matter) continue;
+    live.change_due = true;
+    schedule(live, false);
   }
 }
 
@@ -150,6 +153,7 @@ std::vector<Uuid> Engine::take_due() {
     if (live.due_ns.empty() || *live.due_ns.begin() > now_ns || earliest_ns(live) > now_ns) continue;
     live.due_ns.erase(live.due_ns.begin(), live.due_ns.upper_bound(now_ns));
     live.investigating = true;
+    live.change_due = false;
     live.investigated_ns = now_ns;
     ++live.investigations;
     ++stats_.investigations_total;

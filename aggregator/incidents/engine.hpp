@@ -100,6 +100,7 @@ class Engine {
     std::int64_t investigated_ns = 0;
     std::size_t investigations = 0, symptom_rows = 0;
     bool investigating = false;
+    bool change_due = false;                                 // a change came since the last investigation: it does not wait for the late pace
     std::int64_t keep_until_ns = 0;                          // monotonic
   };
   Live* live(std::int64_t number);

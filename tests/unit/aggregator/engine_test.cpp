@@ -199,6 +199,24 @@ TEST_F(EngineTest, only_a_change_that_may_matter_asks_for_an_investigation) {
   EXPECT_EQ(engine_.take_due().size(), 1U);
 }
 
+TEST_F(EngineTest, a_change_is_looked_at_soon_however_many_investigations_the_symptoms_took) {
+  for (std::uint32_t pid = 1; pid <= 100; ++pid) {
+    kill(pid);
+    for (const Uuid& uid : engine_.take_due()) engine_.on_explained(uid, {}, {});
+    clock_.advance(300ms);
+  }
+  ASSERT_TRUE(engine_.take_due().empty()) << "symptoms alone are looked at more rarely by now";
+  changes::Change change;
+  change.object.name = "cart";
+  engine_.on_change(change, [](const Uuid&) { return std::string("node-a"); });
+  const auto due = engine_.take_due();
+  ASSERT_EQ(due.size(), 1U);
+  engine_.on_explained(due[0], {}, {});
+  kill(101);
+  clock_.advance(300ms);
+  EXPECT_TRUE(engine_.take_due().empty()) << "the change was looked at";
+}
+
 TEST_F(EngineTest, a_restart_goes_on_where_it_was_and_counts_no_symptom_twice) {
   const auto first = node_.event(shop_, oom(1)), second = node_.event(shop_, oom(2));
   engine_.on_event(first);
