@@ -58,7 +58,7 @@ vm-fetch: packages-vm | build
 
 build-%: packages-build | build
 	@cmake --preset $* $(GENERATOR) >build/configure-$*.log 2>&1 || { cat build/configure-$*.log; exit 1; }
-	@python3 tests/build.py build/$* $(JOBS)
+	@python3 tests/build.py $* $(JOBS)
 
 build:
 	@mkdir -p build
