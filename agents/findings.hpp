@@ -28,6 +28,18 @@ struct ChangeScore {
   double share = 0;                       // of the card's probability that goes to this change; "no change" has the rest
 };
 
+// What would mend it, for a plan. Only kinds of the catalogue; numbers are computed from the case file, never from text.
+struct Remedy {
+  enum class Kind : std::uint8_t { set_memory_limit = 0 };
+  Kind kind = Kind::set_memory_limit;
+  std::int64_t subject_id = 0;
+  std::string cgroup_path;                // where the limit is that was hit
+  std::int64_t value = 0;                 // proposed
+  std::int64_t value_now = 0;             // as the case file last saw it: the plan's precondition
+  std::int64_t safe_min = 0, safe_max = 0;   // `plan edit` stays within
+  std::string why;                        // one sentence
+};
+
 struct Hypothesis {
   std::string card;
   std::string title;
@@ -42,6 +54,7 @@ struct Hypothesis {
   std::optional<std::string> suspect_change_id;   // set when one change holds most of the share
   std::string sentence;                   // the card's verdict, filled in with facts of this case
   std::vector<std::string> by_hand;       // commands that would mend it
+  std::vector<Remedy> remedies;           // best first
   std::string track_record;               // "right 41 of 43 times here" or "never confirmed yet"
 };
 

@@ -101,13 +101,13 @@ int run_agent(const AgentConfig& config) {
   auto& io = *new boost::asio::io_context(1);
   auto sensors = open_sensors(config, clock);
   if (!sensors) return fail(sensors.error().code == Errc::unsupported ? ExitCode::unprivileged : ExitCode::failure, sensors.error().message());
-  auto folder = uplink::RealDisk::open(config.spool_folder);
+  auto folder = RealDisk::open(config.spool_folder);
   if (!folder && folder.error().code == Errc::conflict) return fail(ExitCode::failure, "spool.folder: " + folder.error().message());
-  std::unique_ptr<uplink::Disk> disk;
+  std::unique_ptr<Disk> disk;
   if (folder) {
     disk = std::move(*folder);
   } else {
-    disk = std::make_unique<uplink::NoDisk>(folder.error());
+    disk = std::make_unique<NoDisk>(folder.error());
   }
   auto spool = uplink::Spool::open(*disk, {.max_bytes = config.spool_max_bytes});
   const auto identity = identity_of(config);

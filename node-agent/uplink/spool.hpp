@@ -17,7 +17,7 @@
 
 #include "common/id.hpp"
 #include "common/units.hpp"
-#include "node-agent/uplink/disk.hpp"
+#include "common/disk/disk.hpp"
 #include "node-agent/uplink/spool_format.hpp"
 
 namespace fw::uplink {

@@ -17,13 +17,14 @@
 #include <span>
 #include <vector>
 
+#include "common/bytes.hpp"
 #include "common/result.hpp"
 #include "protocol/limits.hpp"
 
 namespace fw::wire {
 
-using Bytes = std::vector<std::uint8_t>;
-using ByteView = std::span<const std::uint8_t>;
+using fw::Bytes;
+using fw::ByteView;
 
 inline constexpr std::uint16_t kFrameVersion = 1;
 

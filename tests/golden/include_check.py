@@ -23,17 +23,18 @@ MAY_INCLUDE = {
 DOORS = [
     (r"bpf/|.*\.skel\.h$", ["node-agent/kernel", "node-agent/bpf"]),
     (r"linux/bpf\.h", ["node-agent/kernel", "node-agent/bpf"]),
-    (r"(capnp|kj)/|.*\.capnp\.h$", ["protocol/wire", "cmake"]),
+    (r"(capnp|kj)/|.*\.capnp\.h$", ["protocol/wire", "protocol/authority", "cmake"]),
     (r"zstd", ["protocol/wire"]),
-    (r"openssl/", ["protocol/transport"]),
+    (r"openssl/", ["protocol/transport", "protocol/authority"]),
     (r"sqlite3", ["aggregator/store", "agents/casefile"]),
     (r"boost/beast", ["aggregator/api"]),
     (r"curl/", ["common/http"]),
     (r"yaml-cpp/", ["common/config", "agents/cards"]),
-    (r"CLI/", ["aggregator/cli", "aggregator/app", "node-agent/app"]),
+    (r"CLI/", ["aggregator/cli", "aggregator/app", "node-agent/app", "node-agent/executor"]),
     (r"spdlog/", ["common"]),
     (r"prometheus/", ["aggregator/metrics", "aggregator/api"]),
-    (r"cap-ng", ["node-agent/app", "node-agent/kernel"]),
+    (r"cap-ng", ["node-agent/app", "node-agent/kernel", "node-agent/executor"]),
+    (r"seccomp\.h", ["node-agent/executor"]),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "node-agent/uplink/disk.hpp"
+#include "common/disk/disk.hpp"
 
 namespace fw::test {
 
@@ -15,7 +15,7 @@ namespace fw::test {
 enum class AfterCrash { keep, drop_unsynced, torn };
 enum class DiskFault { none, crash, eio, enospc, short_write };
 
-class FakeDisk final : public uplink::Disk {
+class FakeDisk final : public Disk {
  public:
   struct Crash {};   // thrown out of the operation: the process is gone
 
@@ -48,9 +48,9 @@ class FakeDisk final : public uplink::Disk {
     fault_at_ = 0;
   }
 
-  Result<std::vector<uplink::FileInfo>> list() override {
+  Result<std::vector<FileInfo>> list() override {
     if (const auto fault = next(); fault != DiskFault::none) return error(fault);
-    std::vector<uplink::FileInfo> files;
+    std::vector<FileInfo> files;
     for (const auto& [name, file] : live_) files.push_back({name, file->data.size()});
     return files;
   }

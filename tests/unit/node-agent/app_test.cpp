@@ -19,7 +19,7 @@
 #include "common/clock.hpp"
 #include "common/version.hpp"
 #include "node-agent/app/agent_config.hpp"
-#include "node-agent/uplink/disk.hpp"
+#include "common/disk/disk.hpp"
 #include "protocol/transport/pki.hpp"
 
 namespace fw::agent {
@@ -174,11 +174,11 @@ TEST_F(AgentProgram, runs_without_a_folder_for_its_spool_and_says_so) {
 
 TEST_F(AgentProgram, a_second_agent_on_the_same_spool_is_refused) {
   const auto config = write_config(1);
-  const auto holder = uplink::RealDisk::open(folder_ + "/spool");
+  const auto holder = RealDisk::open(folder_ + "/spool");
   ASSERT_TRUE(holder);
   const auto ran = run("--config " + config);
   EXPECT_EQ(ran.code, 1);
-  EXPECT_THAT(ran.out, ::testing::HasSubstr("another agent uses this folder"));
+  EXPECT_THAT(ran.out, ::testing::HasSubstr("another process uses this folder"));
 }
 
 TEST(AgentDocs, configuration_page_has_the_table_of_every_key) {

@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <memory>
 
+#include "common/disk/disk.hpp"
 #include "common/units.hpp"
-#include "node-agent/uplink/disk.hpp"
 
-namespace fw::uplink {
+namespace fw {
 
 namespace {
 
@@ -25,7 +25,7 @@ Result<std::unique_ptr<RealDisk>> RealDisk::open(const std::string& folder) {
   UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return errno_error(errno, folder);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return Error{Errc::conflict, folder + ": another agent uses this folder"};
+    if (errno == EWOULDBLOCK) return Error{Errc::conflict, folder + ": another process uses this folder"};
     return errno_error(errno, folder);
   }
   return std::unique_ptr<RealDisk>(new RealDisk(std::move(fd)));
@@ -53,13 +53,13 @@ Result<std::vector<FileInfo>> RealDisk::list() {
   return files;
 }
 
-Result<wire::Bytes> RealDisk::read(std::string_view name) {
+Result<Bytes> RealDisk::read(std::string_view name) {
   const UniqueFd fd(::openat(folder_.get(), text(name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return errno_error(errno, name);
   struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return errno_error(errno, name);
   if (static_cast<std::uint64_t>(info.st_size) > kMaxFileBytes) return Error{Errc::too_large, text(name)};
-  wire::Bytes bytes(static_cast<std::size_t>(info.st_size));
+  Bytes bytes(static_cast<std::size_t>(info.st_size));
   std::size_t done = 0;
   while (done < bytes.size()) {
     const auto n = ::pread(fd.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
@@ -72,7 +72,7 @@ Result<wire::Bytes> RealDisk::read(std::string_view name) {
   return bytes;
 }
 
-Result<void> RealDisk::append(std::string_view name, wire::ByteView bytes) {
+Result<void> RealDisk::append(std::string_view name, ByteView bytes) {
   if (!open_file_.valid() || open_name_ != name) {
     open_file_.reset(::openat(folder_.get(), text(name).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!open_file_.valid()) return errno_error(errno, name);
@@ -116,4 +116,4 @@ Result<void> RealDisk::unlink(std::string_view name) {
   return {};
 }
 
-}  // namespace fw::uplink
+}  // namespace fw

@@ -1,4 +1,4 @@
-// One folder of small files, as the spool uses it. The real one is below; tests inject one that crashes and fails by number.
+// One folder of small files, for spool, journal and audit log. The real one is below; tests inject one that crashes and fails by number.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "common/bytes.hpp"
 #include "common/result.hpp"
 #include "common/unique_fd.hpp"
-#include "protocol/wire/frame.hpp"
 
-namespace fw::uplink {
+namespace fw {
 
 struct FileInfo {
   std::string name;
@@ -23,9 +23,9 @@ class Disk {
  public:
   virtual ~Disk() = default;
   virtual Result<std::vector<FileInfo>> list() = 0;
-  virtual Result<wire::Bytes> read(std::string_view name) = 0;
+  virtual Result<Bytes> read(std::string_view name) = 0;
   // At the end of the file, which is made when it is not there. After an error any part of the bytes may be in the file.
-  virtual Result<void> append(std::string_view name, wire::ByteView bytes) = 0;
+  virtual Result<void> append(std::string_view name, ByteView bytes) = 0;
   virtual Result<void> sync(std::string_view name) = 0;
   virtual Result<void> sync_folder() = 0;
   virtual Result<void> rename(std::string_view from, std::string_view to) = 0;   // replaces `to`
@@ -39,8 +39,8 @@ class RealDisk final : public Disk {
   static Result<std::unique_ptr<RealDisk>> open(const std::string& folder);
 
   Result<std::vector<FileInfo>> list() override;
-  Result<wire::Bytes> read(std::string_view name) override;
-  Result<void> append(std::string_view name, wire::ByteView bytes) override;
+  Result<Bytes> read(std::string_view name) override;
+  Result<void> append(std::string_view name, ByteView bytes) override;
   Result<void> sync(std::string_view name) override;
   Result<void> sync_folder() override;
   Result<void> rename(std::string_view from, std::string_view to) override;
@@ -58,8 +58,8 @@ class NoDisk final : public Disk {
  public:
   explicit NoDisk(Error reason) : reason_(std::move(reason)) {}
   Result<std::vector<FileInfo>> list() override { return reason_; }
-  Result<wire::Bytes> read(std::string_view) override { return reason_; }
-  Result<void> append(std::string_view, wire::ByteView) override { return reason_; }
+  Result<Bytes> read(std::string_view) override { return reason_; }
+  Result<void> append(std::string_view, ByteView) override { return reason_; }
   Result<void> sync(std::string_view) override { return reason_; }
   Result<void> sync_folder() override { return reason_; }
   Result<void> rename(std::string_view, std::string_view) override { return reason_; }
@@ -69,4 +69,4 @@ class NoDisk final : public Disk {
   Error reason_;
 };
 
-}  // namespace fw::uplink
+}  // namespace fw
