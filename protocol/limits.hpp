@@ -25,6 +25,7 @@ inline constexpr std::size_t kMaxLabelBytes = 4_KiB;              // any one tex
 inline constexpr std::size_t kMaxLacking = 64;                    // Hello::lacking
 inline constexpr std::size_t kMaxEventsPerFrame = 1'000;
 inline constexpr std::size_t kMaxTopProcesses = 8;                // in one oom_kill event
+inline constexpr std::size_t kMaxExecutorPacketBytes = 160_KiB;
 inline constexpr std::int64_t kMaxWallNs = 4'102'444'800'000'000'000;   // 2100-01-01: sums and differences of two wall times fit 64 bits
 inline constexpr std::uint32_t kMaxEventsPerSecondPerNode = 2'000;  // token bucket, burst = 5 s
 inline constexpr std::size_t kMaxSessionsPerAggregator = 10'000;

@@ -57,6 +57,8 @@ std::optional<Error> AgentSession::receive(wire::Message message, Now now, Outpu
     while (!unacked_.empty() && unacked_.front() <= ack->seq) unacked_.pop_front();
   } else if (const auto* slow = std::get_if<wire::Slow>(&message)) {
     paused_until_ns_ = now.mono_ns + std::uint64_t{slow->pause_ms} * 1'000'000;
+  } else if (std::holds_alternative<wire::ExecutorPacket>(message)) {
+    if ((hello_.features & wire::kFeatureExecutor) == 0) return out_of_order("a packet for an executor that this node does not have");
   } else if (!std::holds_alternative<wire::Focus>(message)) {
     return out_of_order("a message that only an agent may send");
   }
@@ -113,6 +115,14 @@ Result<Output> AgentSession::send_spooled(wire::ByteView bytes, Now now) {
     return Error(Errc::malformed, "session: neither events nor self-contained samples");
   }
   return Output{wire::Bytes(bytes.begin(), bytes.end()), {}, {}};
+}
+
+Result<Output> AgentSession::send_executor(const wire::ExecutorPacket& packet, Now) {
+  if (auto ok = may_send(); !ok) return ok.error();
+  if ((hello_.features & wire::kFeatureExecutor) == 0) return Error(Errc::conflict, "session: Hello did not announce an executor");
+  auto frame = link_.encode(packet);
+  if (!frame) return frame.error();
+  return Output{std::move(*frame), {}, {}};
 }
 
 Output AgentSession::goodbye(std::string reason, Now) { return link_.goodbye(std::move(reason)); }

@@ -20,9 +20,10 @@ Output AggregatorSession::on_timer(Now now) {
 }
 
 std::optional<Error> AggregatorSession::receive(wire::Message message, Now now, Output& out) {
-  if (std::holds_alternative<wire::Hello>(message)) {
+  if (const auto* hello = std::get_if<wire::Hello>(&message)) {
     if (hello_seen_) return out_of_order("a second Hello");
     hello_seen_ = true;
+    has_executor_ = (hello->features & wire::kFeatureExecutor) != 0;
   } else if (std::holds_alternative<wire::Goodbye>(message)) {
     link_.close(out, Error(Errc::gone, "session: the agent said goodbye: " + std::get<wire::Goodbye>(message).reason));
   } else if (!link_.established()) {
@@ -36,6 +37,8 @@ std::optional<Error> AggregatorSession::receive(wire::Message message, Now now, 
     if (unacked_.size() >= limits::kMaxUnackedEventFrames) return Error(Errc::too_large, "session: more event frames than may wait for Ack");
     last_seq_ = events->seq;
     unacked_.push_back(events->seq);
+  } else if (std::holds_alternative<wire::ExecutorPacket>(message)) {
+    if (!has_executor_) return out_of_order("a packet of an executor that Hello did not announce");
   } else if (!std::holds_alternative<wire::Samples>(message)) {
     return out_of_order("a message that only an aggregator may send");
   }
@@ -75,6 +78,11 @@ Result<Output> AggregatorSession::ack(std::uint64_t seq, Now) {
 
 Result<Output> AggregatorSession::slow(const wire::Slow& slow, Now) { return send(slow); }
 Result<Output> AggregatorSession::focus(const wire::Focus& focus, Now) { return send(focus); }
+
+Result<Output> AggregatorSession::send_executor(const wire::ExecutorPacket& packet, Now) {
+  if (hello_seen_ && !has_executor_) return Error(Errc::unsupported, "session: this node has no executor");
+  return send(packet);
+}
 
 Output AggregatorSession::goodbye(std::string reason, Now) { return link_.goodbye(std::move(reason)); }
 

@@ -6,7 +6,7 @@
 //                    <-         Welcome            then, in any order:
 //   Samples, Events  ->
 //                    <-         Ack, Slow, Focus
-//   Ping, Pong, Goodbye  <->
+//   Ping, Pong, Goodbye, ExecutorPacket  <->
 //
 // How to drive a session: open the connection, make the session with the time at which the attempt began, write Output::write, feed
 // received bytes to on_bytes(), call on_timer() when next_deadline_ns() has come. Whenever an Output has `close`: write what it has to
@@ -105,7 +105,7 @@ class Link {
 
 // Threading: one executor. Blocking: CPU only. Lifetime: one connection.
 //
-// Handed up: Welcome (once), Ack, Slow, Focus, Goodbye.
+// Handed up: Welcome (once), Ack, Slow, Focus, ExecutorPacket, Goodbye.
 class AgentSession {
  public:
   // `started`: when the connection attempt began; TLS and the handshake share limits::kHandshakeTimeout.
@@ -124,6 +124,9 @@ class AgentSession {
   // A frame that Codec::encode made before (spool): events, or self-contained samples. Same errors and rules; Errc::malformed when
   // it is neither.
   Result<Output> send_spooled(wire::ByteView frame, Now now);
+  // Errc::conflict before Welcome and when our Hello did not say that we have an executor, Errc::gone after the end, Errc::malformed,
+  // Errc::too_large.
+  Result<Output> send_executor(const wire::ExecutorPacket& packet, Now now);
   // Says goodbye and ends the session; the Output has `close` = Errc::gone.
   Output goodbye(std::string reason, Now now);
 
@@ -148,7 +151,7 @@ class AgentSession {
 
 // Threading: one executor. Blocking: CPU only. Lifetime: one connection.
 //
-// Handed up: Hello (once), Samples, Events, Goodbye. The peer's identity is not here: it comes from the TLS certificate.
+// Handed up: Hello (once), Samples, Events, ExecutorPacket, Goodbye. The peer's identity is not here: it comes from the TLS certificate.
 class AggregatorSession {
  public:
   explicit AggregatorSession(Now started);
@@ -165,9 +168,12 @@ class AggregatorSession {
   Result<Output> ack(std::uint64_t seq, Now now);
   Result<Output> slow(const wire::Slow& slow, Now now);
   Result<Output> focus(const wire::Focus& focus, Now now);
+  // Errc::unsupported when the node has no executor (has_executor()).
+  Result<Output> send_executor(const wire::ExecutorPacket& packet, Now now);
   Output goodbye(std::string reason, Now now);
 
   bool ready() const noexcept { return link_.open() && link_.established(); }       // Welcome was sent, not over
+  bool has_executor() const noexcept { return has_executor_; }                      // by the agent's Hello
   std::size_t unacked_frames() const noexcept { return unacked_.size(); }
   std::optional<ClockEstimate> peer_clock() const { return link_.peer_clock(); }
 
@@ -177,6 +183,7 @@ class AggregatorSession {
 
   detail::Link link_;
   bool hello_seen_ = false;
+  bool has_executor_ = false;
   std::uint64_t acknowledged_seq_ = 0;
   std::uint64_t last_seq_ = 0;                             // newest received or acknowledged
   std::deque<std::uint64_t> unacked_;

@@ -223,6 +223,12 @@ Result<void> check_one(const Goodbye& g) {
 Result<void> check_one(const Focus& f) {
   return all("focus", [&] { return at_most("cgroup_ids", f.cgroup_ids.size(), limits::kMaxEntitiesPerNode); });
 }
+Result<void> check_one(const ExecutorPacket& p) {
+  if (p.bytes.empty()) return malformed("executor: bytes: none");
+  if (p.bytes.size() > limits::kMaxExecutorPacketBytes)
+    return Error(Errc::too_large, "executor: bytes: " + std::to_string(p.bytes.size()) + ", at most " + std::to_string(limits::kMaxExecutorPacketBytes));
+  return {};
+}
 Result<void> check_one(const Samples& s) { return check_samples(s); }
 Result<void> check_one(const Events& e) { return check_events(e); }
 

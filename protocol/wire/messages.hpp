@@ -10,11 +10,15 @@
 #include <variant>
 #include <vector>
 
+#include "common/bytes.hpp"
 #include "common/id.hpp"
 
 namespace fw::wire {
 
 // ---- session ------------------------------------------------------------------------------------------------------
+
+// Bits of Hello::features.
+inline constexpr std::uint64_t kFeatureExecutor = 1;   // the agent relays ExecutorPacket
 
 // Agent -> aggregator, first message. The node's identity is the TLS certificate, never this message.
 struct Hello {
@@ -22,7 +26,7 @@ struct Hello {
   std::string node_name;              // an attribute for people
   Uuid boot_id;                       // /proc/sys/kernel/random/boot_id
   Uuid stream_id;                     // made with the spool folder; a new folder is a new stream
-  std::uint64_t features = 0;         // bit set; none has a meaning yet, unknown bits are ignored
+  std::uint64_t features = 0;         // bit set of kFeature*; unknown bits are ignored
   std::uint64_t acknowledged_seq = 0; // newest event frame that the agent knows to be durable
   std::int64_t wall_time_ns = 0;      // the two clocks, read together
   std::uint64_t mono_ns = 0;
@@ -76,6 +80,13 @@ struct Focus {
   std::vector<std::uint64_t> cgroup_ids;
   std::uint32_t duration_ms = 0;
   friend bool operator==(const Focus&, const Focus&) = default;
+};
+
+// Both ways, to and from the node's executor (protocol/authority/packets.hpp); the agent relays it unread. Not acknowledged: the
+// executor sends again what the aggregator has not answered.
+struct ExecutorPacket {
+  Bytes bytes;                      // 1 to limits::kMaxExecutorPacketBytes
+  friend bool operator==(const ExecutorPacket&, const ExecutorPacket&) = default;
 };
 
 // ---- dictionary ---------------------------------------------------------------------------------------------------
@@ -214,6 +225,6 @@ struct Events {
   friend bool operator==(const Events&, const Events&) = default;
 };
 
-using Message = std::variant<Hello, Welcome, Ack, Ping, Pong, Goodbye, Slow, Focus, Samples, Events>;
+using Message = std::variant<Hello, Welcome, Ack, Ping, Pong, Goodbye, Slow, Focus, Samples, Events, ExecutorPacket>;
 
 }  // namespace fw::wire

@@ -96,6 +96,16 @@ Result<Message> read_one(schema::Focus::Reader from) {
   return Message(std::move(m));
 }
 
+void write_one(const ExecutorPacket& m, schema::Control::Builder root) {
+  root.initExecutor().setBytes(capnp::Data::Reader(m.bytes.data(), m.bytes.size()));
+}
+
+Result<Message> read_one(schema::ExecutorPacket::Reader from) {
+  const auto bytes = from.getBytes();
+  if (bytes.size() > limits::kMaxExecutorPacketBytes) return Error(Errc::too_large, "executor: bytes: " + std::to_string(bytes.size()));
+  return Message(ExecutorPacket{Bytes(bytes.begin(), bytes.end())});
+}
+
 void write_one(const Samples&, schema::Control::Builder) { FW_ASSERT(false, "samples are no control message"); }
 void write_one(const Events&, schema::Control::Builder) { FW_ASSERT(false, "events are no control message"); }
 
@@ -116,6 +126,7 @@ Result<Message> read(schema::Control::Reader from) {
     case schema::Control::GOODBYE: return Message(Goodbye{to_string(from.getGoodbye().getReason())});
     case schema::Control::SLOW: return Message(Slow{from.getSlow().getPauseMs()});
     case schema::Control::FOCUS: return read_one(from.getFocus());
+    case schema::Control::EXECUTOR: return read_one(from.getExecutor());
   }
   return Error(Errc::unsupported, "control: message " + std::to_string(static_cast<unsigned>(from.which())));
 }

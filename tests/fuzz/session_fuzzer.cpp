@@ -18,13 +18,15 @@ struct Agent {
   static wire::Hello hello() {
     wire::Hello h;
     h.stream_id.bytes[0] = 1;
+    h.features = wire::kFeatureExecutor;
     return h;
   }
   void call(fuzz::Input& input, session::Now now) {
-    switch (input.number(1) % 4) {
+    switch (input.number(1) % 5) {
       case 0: (void)session.send_events(events(input.number(1)), now); break;
       case 1: (void)session.send_spooled(input.piece(input.number(1)), now); break;
       case 2: (void)session.send_samples(wire::Samples{input.number(1), 0, {}, {}, {}, {}, false}, now); break;
+      case 3: (void)session.send_executor(wire::ExecutorPacket{wire::Bytes(1 + input.number(1))}, now); break;
       default: session.goodbye("end", now); break;
     }
     fuzz::require(session.unacked_frames() <= limits::kMaxUnackedEventFrames);
@@ -35,11 +37,12 @@ struct Aggregator {
   session::AggregatorSession session;
   explicit Aggregator(session::Now now) : session(now) {}
   void call(fuzz::Input& input, session::Now now) {
-    switch (input.number(1) % 5) {
+    switch (input.number(1) % 6) {
       case 0: (void)session.welcome(wire::Welcome{{}, input.number(1)}, now); break;
       case 1: (void)session.ack(input.number(1), now); break;
       case 2: (void)session.slow(wire::Slow{1}, now); break;
       case 3: (void)session.focus(wire::Focus{}, now); break;
+      case 4: (void)session.send_executor(wire::ExecutorPacket{wire::Bytes(1 + input.number(1))}, now); break;
       default: session.goodbye("end", now); break;
     }
     fuzz::require(session.unacked_frames() <= limits::kMaxUnackedEventFrames);

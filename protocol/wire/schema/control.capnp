@@ -20,6 +20,7 @@ struct Control {
     goodbye @6 :Goodbye;
     slow @7 :Slow;
     focus @8 :Focus;
+    executor @9 :ExecutorPacket;
   }
 }
 
@@ -38,7 +39,7 @@ struct Hello {
   # Made with the agent's spool folder. Event sequence numbers grow within it.
 
   features @4 :UInt64;
-  # Bit set. The receiver ignores bits that it does not know.
+  # Bit set. 1: the agent relays ExecutorPacket. The receiver ignores bits that it does not know.
 
   acknowledgedSeq @5 :UInt64;
   # Newest event frame that the agent knows to be durable at the aggregator. 0: none.
@@ -113,4 +114,11 @@ struct Focus {
   # At most 20000.
 
   durationMs @1 :UInt32;
+}
+
+struct ExecutorPacket {
+  # Both ways: one packet to or from the node's executor. The agent relays it unread; what is in it is not this schema's matter.
+
+  bytes @0 :Data;
+  # 1 to 163840 bytes.
 }

@@ -79,6 +79,7 @@ std::vector<Golden> goldens() {
       {"goodbye", {Goodbye{"stopping"}}},
       {"slow", {Slow{2'500}}},
       {"focus", {Focus{{4711, 4712}, 60'000}}},
+      {"executor", {ExecutorPacket{{'F', 'L', 'X', '1', 7, 0, 255}}}},
       {"samples", {with_dictionary(tick(1, {70'000'000, 60'000'000})), tick(2, {70'004'096, 60'000'000}), shrunk}},
       {"samples-self-contained", {block}},
       {"events", {events}},

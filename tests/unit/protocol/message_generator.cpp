@@ -150,7 +150,12 @@ Message random_message(Random& random, std::size_t alternative) {
       samples.self_contained = true;
       return samples;
     }
-    default: return events(random);
+    case 9: return events(random);
+    default: {
+      ExecutorPacket packet{Bytes(1 + below(random, 3000))};
+      for (auto& byte : packet.bytes) byte = static_cast<std::uint8_t>(random());
+      return packet;
+    }
   }
 }
 

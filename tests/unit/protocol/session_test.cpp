@@ -23,6 +23,7 @@ constexpr std::int64_t kAggregatorAheadNs = 7'000'000;
 
 wire::Hello hello(std::uint64_t acknowledged = 0) {
   wire::Hello h;
+  h.features = wire::kFeatureExecutor;
   h.stream_id.bytes[0] = 1;
   h.acknowledged_seq = acknowledged;
   return h;
@@ -172,6 +173,29 @@ TEST_F(SessionTest, focus_reaches_the_agent) {
   shake_hands();
   const wire::Focus focus{{1, 2}, 60'000};
   EXPECT_THAT(to_agent(aggregator.focus(focus, at_aggregator()).value()).messages, testing::ElementsAre(Message(focus)));
+}
+
+TEST_F(SessionTest, executor_packets_go_both_ways) {
+  const wire::ExecutorPacket packet{{'F', 'L', 'X', '1', 0, 255}};
+  EXPECT_EQ(agent.send_executor(packet, at_agent()).error().code, Errc::conflict);
+  EXPECT_EQ(aggregator.send_executor(packet, at_aggregator()).error().code, Errc::conflict);
+  shake_hands();
+  EXPECT_TRUE(aggregator.has_executor());
+  EXPECT_THAT(to_aggregator(agent.send_executor(packet, at_agent()).value()).messages, testing::ElementsAre(Message(packet)));
+  EXPECT_THAT(to_agent(aggregator.send_executor(packet, at_aggregator()).value()).messages, testing::ElementsAre(Message(packet)));
+  EXPECT_EQ(agent.send_executor({}, at_agent()).error().code, Errc::malformed);
+}
+
+TEST_F(SessionTest, a_node_without_an_executor_gets_no_packets_for_one) {
+  auto plain = hello();
+  plain.features = ~wire::kFeatureExecutor;
+  agent = AgentSession(plain, at_agent());
+  shake_hands();
+  EXPECT_FALSE(aggregator.has_executor());
+  EXPECT_EQ(aggregator.send_executor({{1}}, at_aggregator()).error().code, Errc::unsupported);
+  EXPECT_EQ(agent.send_executor({{1}}, at_agent()).error().code, Errc::conflict);
+  expect_closed(agent.on_bytes(frame(wire::ExecutorPacket{{1}}), at_agent()), Errc::malformed, "an executor that this node does not have");
+  expect_closed(aggregator.on_bytes(frame(wire::ExecutorPacket{{1}}), at_aggregator()), Errc::malformed, "did not announce");
 }
 
 TEST_F(SessionTest, spooled_frames_are_checked_and_follow_the_same_rules) {
