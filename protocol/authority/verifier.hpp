@@ -1,6 +1,7 @@
 // The check that counts: whether this node may do this plan, now. Pure: everything that it depends on is an argument, so that the order
 // of checks can be read, mutated and simulated. Order: command-authority C1.5; each refusal has a code and a sentence.
 #pragma once
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,7 +14,7 @@
 
 namespace fw::authority {
 
-// docs/refusals.md has a row each (a test compares).
+// docs/refusals.md has a row each (a test compares). not_unknown is the last.
 enum class Code : std::uint8_t {
   ok = 0,
   envelope_malformed, policy_expired, policy_paused, paused,
@@ -30,7 +31,9 @@ enum class Code : std::uint8_t {
   policy_malformed, policy_invalid, policy_older, policy_gap, roots_too_few, statement_malformed, statement_old, people_too_few, not_unknown,
 };
 std::string_view to_string(Code code);                       // "too-few-people"
-// Whether the same plan may be delivered again with what was missing: nothing of it is kept in the journal.
+// Whether the same plan may be delivered again with what was missing: nothing of it is kept in the journal. True for all that depends on
+// what travels beside the plan (votes, standing approval, proof) or passes by itself (pause, budget, busy): nobody can burn a good plan by
+// sending it with something bad. False for what the plan's own bytes, this node or a good denial decided.
 bool may_come_again(Code code) noexcept;
 
 struct Refusal { Code code = Code::ok; std::string sentence; };
@@ -50,7 +53,10 @@ struct Memory {
   std::set<Digest> known_plans;                               // in the journal
   std::set<Digest> denied_plans;
   bool paused = false;
-  std::int64_t time_floor_ms = 0, replay_floor_ms = 0;
+  std::int64_t newest_pause_ms = 0;                           // issued_ms of the newest Pause that was taken: a Resume must be newer
+  std::map<Digest, std::uint8_t> unknown_plans;               // in state UNKNOWN, with their class: what Settle may close
+  std::int64_t time_floor_ms = 0;
+  std::int64_t replay_floor_ms = 0;                           // a plan whose window ended at or before it may have been forgotten
   std::optional<Checkpoint> checkpoint;                       // newest seen, of the current origin
   std::string log_origin;                                     // the policy's, or of a NewOrigin statement after it
   PublicKey log_key;
@@ -64,30 +70,38 @@ struct Approved {
   std::uint8_t action_class = 0;
   std::vector<Person> people;                                 // whose approval counted
   std::optional<Digest> standing;
-  Checkpoint checkpoint;                                      // becomes the newest seen
-  std::int64_t newest_signed_ms = 0;                          // raises the time floor
+  Checkpoint checkpoint;                                      // becomes the newest seen; empty origin: none was needed (class 0)
+  std::int64_t newest_signed_ms = 0;                          // raises the time floor; never later than now_ms + time_skew_ms; 0: no vote
 };
 
 struct Verdict { std::optional<Approved> approved; Refusal refusal; };
 
-// now_ms: the node's wall clock; the time floor wins when it is higher.
+// What a claim of it counts as, one Memory::Use each: the action's name, the plan's budget if it names another, the standing approval.
+std::vector<std::string> uses_of(const Approved& approved);
+
+// now_ms: the node's wall clock. What has an end is over by the later of clock and time floor (a clock set back revives nothing); what has
+// a beginning begins by the clock alone (a floor that a clock ahead raised starts nothing early).
+// Every vote in the envelope must be good, not only enough of them: the courier leaves out what count_votes calls bad.
 // Checks 1 to 13 of C1.5; what needs the world (open handles, preconditions) is the executor's.
 Verdict verify_plan(const Envelope& envelope, const Policy& policy, const NodeFacts& facts, const Memory& memory, std::int64_t now_ms);
 
-// The next policy: signed by the old roots' threshold and the new roots' threshold, version exactly one higher.
+// The next policy: signed by the old roots' threshold and the new roots' threshold, version exactly one higher, same organisation.
+// now_ms: the later of clock and time floor, here and in verify_denial.
 struct PolicyVerdict { std::optional<Policy> policy; std::int64_t active_from_ms = 0; Refusal refusal; };
 PolicyVerdict verify_policy(ByteView document, const std::vector<Signature>& signatures, const Policy& current, std::int64_t now_ms);
 
-// Pause: one approver. Resume: resume_threshold people. Settle: one approver of the class. NewOrigin: the root threshold.
+// Pause: one approver, of whatever policy version (it only tightens). Resume: resume_threshold people, issued after the newest pause.
+// Settle: one approver whose scope has the plan's class. NewOrigin: the root threshold, from the origin that this node follows.
 struct StatementVerdict { std::optional<Statement> statement; std::vector<Person> people; Refusal refusal; };
 StatementVerdict verify_statement(ByteView document, const std::vector<Signature>& signatures, const Policy& policy, const Memory& memory,
                                   std::int64_t now_ms);
 
-// One denial by anyone who may approve.
+// One denial by anyone who may approve, whatever their scope and the policy version that they saw: deny wins.
 struct DenialVerdict { std::optional<Approval> denial; Refusal refusal; };
 DenialVerdict verify_denial(const Vote& vote, const Policy& policy, std::int64_t now_ms);
 
-// How far a set of votes is, for the aggregator and the CLI: the same code that counts on the node.
+// How far a set of votes is, for the aggregator and the CLI: the same code that counts on the node. Node labels of scopes and the uses of a
+// standing approval are not judged: only the node knows them. Bad votes are listed and not counted.
 struct Progress { std::vector<Person> people; std::uint32_t needed = 0, seniors = 0, seniors_needed = 0; std::vector<std::string> groups_missing; bool denied = false; bool enough = false; std::vector<Refusal> bad; };
 Progress count_votes(ByteView plan, const std::vector<Vote>& votes, const std::optional<SignedStanding>& standing, const Policy& policy, std::int64_t now_ms);
 
