@@ -1,7 +1,10 @@
 // The executor without its process: packets and the time in, packets and effects (through the Actuator) out. The program
 // fleetwright-executor, the simulator and the fuzzers drive the same code.
 //
-//   verify -> journal VERIFIED -> open handles, preconditions -> snapshot -> journal CLAIMED -> act -> journal DONE -> effect, restore
+//   verify -> journal VERIFIED -> open handles, preconditions -> snapshot -> journal CLAIMED -> act -> journal "acted" -> effect -> DONE
+//
+// CLAIMED lasts until the effect was seen (DONE) or was missing and rolled back (FAILED): a state never goes back. A TTL that is over, or an
+// undo, gives a DONE plan a second outcome, with rolled_back.
 #pragma once
 #include <memory>
 #include <optional>
@@ -22,7 +25,7 @@ struct ExecutorConfig {
   std::string cluster;
   std::vector<std::string> labels;
   bool observe_only = true;            // verifies all, executes nothing
-  Bytes first_policy;                  // and its digest as installed by other hands: both must agree
+  Bytes first_policy;                  // document; and its SHA-256 as installed by other hands: both must agree. One newer than the journal's wins
   Digest first_policy_digest{};
   std::string version;
 };
@@ -36,7 +39,8 @@ class Executor {
   static Result<std::unique_ptr<Executor>> open(ExecutorConfig config, Deps deps);
   virtual ~Executor() = default;
 
-  // Packets to send. An error means that the peer broke the protocol: the program ends and is started again.
+  // Packets to send. An error means that the peer broke the protocol (Errc::malformed, Errc::too_large, Errc::unsupported) or the journal
+  // is broken (Errc::io): the program ends and is started again.
   virtual Result<std::vector<Bytes>> on_packet(ByteView packet) = 0;
   // A peer connected: status and the outcomes that were not acknowledged.
   virtual std::vector<Bytes> on_connected() = 0;
