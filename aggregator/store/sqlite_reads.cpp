@@ -1,3 +1,4 @@
+#include "aggregator/store/governance_sql.hpp"
 #include "aggregator/store/sqlite_rows.hpp"
 #include "aggregator/store/sqlite_store.hpp"
 
@@ -136,6 +137,14 @@ Result<std::vector<std::string>> SqliteStore::symptom_refs_since(std::int64_t ti
   q.bind(time_ns);
   while (q.next()) refs.push_back(q.text(0));
   return judged(reader_, std::move(refs));
+}
+
+Result<GovernanceRows> SqliteStore::governance(std::size_t most_plans) {
+  const std::lock_guard lock(reader_mutex_);
+  reader_.exec("begin");                   // one state of the database for all tables
+  GovernanceRows rows = read_governance(reader_, most_plans);
+  reader_.exec("commit");
+  return judged(reader_, std::move(rows));
 }
 
 }  // namespace fw::store

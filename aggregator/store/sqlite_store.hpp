@@ -26,6 +26,7 @@ class SqliteStore final : public Store {
   Result<CaseFileRow> case_file(const Uuid& incident) override;
   Result<std::vector<Outcome>> outcomes() override;
   Result<std::vector<std::string>> symptom_refs_since(std::int64_t time_ns) override;
+  Result<GovernanceRows> governance(std::size_t most_plans) override;
   std::optional<std::string> failure() const override;
   Stats stats() const override;
 

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <array>
 
+#include "aggregator/store/governance_sql.hpp"
 #include "aggregator/store/sqlite_rows.hpp"
 
 namespace fw::store {
@@ -195,6 +196,11 @@ Written prune(Database& db, const WritePrune& p) {
     Query(db, "delete from incident_events where incident_uid not in (select uid from incidents)").run();
     Query(db, "delete from case_files where incident_uid not in (select uid from incidents)").run();
   }
+  run("delete from plans where digest in (select digest from plans where created_ns < $1 order by created_ns limit $2)", p.closed_incidents_before_ns);
+  if (!db.failed() && db.changed_rows() > 0) {
+    Query(db, "delete from plan_events where plan not in (select digest from plans)").run();
+    Query(db, "delete from votes where plan not in (select digest from plans)").run();
+  }
   return written;
 }
 
@@ -235,6 +241,7 @@ Written apply(Database& database, const Write& write) {
       return {.effect = Effect::updated};
     }
     Written operator()(const WriteIncident& w) const { return write_incident(db, w); }
+    Written operator()(const WriteGovernance& w) const { return write_governance(db, w); }
     Written operator()(const WritePrune& w) const { return prune(db, w); }
   };
   return std::visit(Visitor{database}, write);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aggregator/changes/change.hpp"
+#include "aggregator/store/governance_rows.hpp"
 #include "common/id.hpp"
 #include "common/result.hpp"
 
@@ -78,7 +79,7 @@ struct WritePrune {
   std::int64_t max_rows = 2'000;
   std::int64_t needed_events_since_ns = INT64_MAX;   // these a restart reads again: they stay whatever the size
 };
-using Write = std::variant<WriteFrames, WriteNode, WriteChange, WriteChangeGroup, WriteIncident, WritePrune>;
+using Write = std::variant<WriteFrames, WriteNode, WriteChange, WriteChangeGroup, WriteIncident, WriteGovernance, WritePrune>;
 
 enum class Effect : std::uint8_t { done = 0, created, updated, duplicate };
 struct Written {
@@ -118,6 +119,8 @@ class Store {
   virtual Result<CaseFileRow> case_file(const Uuid& incident) = 0;
   virtual Result<std::vector<Outcome>> outcomes() = 0;
   virtual Result<std::vector<std::string>> symptom_refs_since(std::int64_t time_ns) = 0;                   // of all incidents
+
+  virtual Result<GovernanceRows> governance(std::size_t most_plans) = 0;                                  // the newest plans
 
   virtual std::optional<std::string> failure() const = 0;   // why no write can succeed; empty while healthy
   virtual Stats stats() const = 0;
