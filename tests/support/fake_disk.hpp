@@ -32,7 +32,7 @@ class FakeDisk final : public Disk {
     for (const auto& [name, file] : live_) total += file->data.size();
     return total;
   }
-  wire::Bytes* content(const std::string& name) { return live_.contains(name) ? &live_[name]->data : nullptr; }
+  Bytes* content(const std::string& name) { return live_.contains(name) ? &live_[name]->data : nullptr; }
 
   // The machine comes back.
   void restart(AfterCrash mode) {
@@ -54,13 +54,13 @@ class FakeDisk final : public Disk {
     for (const auto& [name, file] : live_) files.push_back({name, file->data.size()});
     return files;
   }
-  Result<wire::Bytes> read(std::string_view name) override {
+  Result<Bytes> read(std::string_view name) override {
     if (const auto fault = next(); fault != DiskFault::none) return error(fault);
     const auto it = live_.find(std::string(name));
     if (it == live_.end()) return errno_error(ENOENT, name);
     return it->second->data;
   }
-  Result<void> append(std::string_view name, wire::ByteView bytes) override {
+  Result<void> append(std::string_view name, ByteView bytes) override {
     const auto fault = next(DiskFault::short_write);
     if (fault == DiskFault::eio || fault == DiskFault::enospc) return error(fault);
     auto& file = live_[std::string(name)];
@@ -106,7 +106,7 @@ class FakeDisk final : public Disk {
 
  private:
   struct File {
-    wire::Bytes data;
+    Bytes data;
     std::size_t synced_bytes = 0;
   };
 
