@@ -33,22 +33,6 @@ class CappedMemory final : public json::memory_resource {
   std::size_t left_ = kMaxJsonMemoryBytes;
 };
 
-// Length of the well-formed sequence at the start of `text`, or 0 (RFC 3629: no surrogates, no over-long forms).
-std::size_t sequence_length(std::string_view text) noexcept {
-  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto tail = [&](std::size_t i) { return (at(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2) return 0;
-  if (lead < 0xE0) return tail(1) ? 2 : 0;
-  if (lead < 0xF0) {
-    if (!tail(1) || !tail(2) || (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) > 0x9F)) return 0;
-    return 3;
-  }
-  if (lead > 0xF4 || !tail(1) || !tail(2) || !tail(3) || (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) > 0x8F)) return 0;
-  return 4;
-}
-
 bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 std::string join(std::string_view path, std::string_view name) {
@@ -81,15 +65,6 @@ std::string find_invalid(const json::value& value, const std::string& path) {
 }
 
 }  // namespace
-
-bool valid_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
 
 struct JsonDocument::Memory {
   CappedMemory capped;
@@ -188,7 +163,7 @@ std::string ObjectReader::free_text(std::string_view name, std::size_t limit) {
   std::string_view rest = *string;
   std::string out;
   while (!rest.empty()) {
-    const std::size_t length = std::max<std::size_t>(sequence_length(rest), 1);
+    const std::size_t length = std::max<std::size_t>(utf8_length(rest), 1);
     if (out.size() + length > limit) break;
     out += length == 1 && is_control(rest.front()) ? std::string_view(" ") : rest.substr(0, length);
     rest.remove_prefix(length);

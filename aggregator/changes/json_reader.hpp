@@ -11,6 +11,7 @@
 
 #include "common/result.hpp"
 #include "common/units.hpp"
+#include "common/utf8.hpp"
 #include "protocol/limits.hpp"
 
 namespace fw::changes {
@@ -21,8 +22,6 @@ inline constexpr std::size_t kMaxLongBytes = limits::kMaxLabelBytes;   // urls, 
 inline constexpr std::size_t kMaxFields = 256;                         // changed fields of one change
 inline constexpr std::size_t kMaxJsonDepth = 32;
 inline constexpr std::size_t kMaxJsonMemoryBytes = 256_MiB;            // of the parsed tree of one delivery
-
-bool valid_utf8(std::string_view text) noexcept;
 
 // A parsed body. Bytes that are not UTF-8 and deeper nesting than kMaxJsonDepth are errors; the former names the field.
 class JsonDocument {

@@ -4,8 +4,8 @@
 #include <array>
 #include <cctype>
 
-#include "aggregator/changes/cloudevents/base64.hpp"
 #include "aggregator/changes/json_reader.hpp"
+#include "common/base64.hpp"
 #include "common/id.hpp"
 
 namespace fw::changes::cloudevents {
@@ -171,7 +171,7 @@ Received take_event(const json::value& value, const std::string& path, std::int6
     event.report("data_base64", "not base64");
     return received;
   }
-  const auto document = JsonDocument::parse(*bytes);
+  const auto document = JsonDocument::parse({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
   if (document.has_error()) {
     problems.report(dot + "data_base64", document.error().context);
     return received;
