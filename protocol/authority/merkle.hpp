@@ -24,6 +24,7 @@ class Tree {
   void append(const Digest& leaf);
   std::uint64_t size() const noexcept { return levels_.empty() ? 0 : levels_.front().size(); }
   Digest root() const { return root_at(size()); }
+  const Digest& leaf(std::uint64_t index) const;                // index < size()
   // Errc::invalid_argument when size is above size(), index not below it, from above to.
   Digest root_at(std::uint64_t size) const;                     // size <= size()
   Result<std::vector<Digest>> inclusion(std::uint64_t index, std::uint64_t size) const;
