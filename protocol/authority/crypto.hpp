@@ -50,6 +50,9 @@ struct Signature {
   friend bool operator==(const Signature&, const Signature&) = default;
 };
 
+// Whether the key is of its algorithm's form and a key at all: a point that anybody can sign for is none. Errc::malformed, Errc::unsupported.
+Result<void> check_key(const PublicKey& key);
+
 // Errc::permission: not a good signature; Errc::malformed: key or signature are not of their algorithm's form; Errc::unsupported.
 Result<void> verify_signature(const PublicKey& key, ByteView message, ByteView signature);
 

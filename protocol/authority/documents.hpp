@@ -89,6 +89,7 @@ struct Check {
   std::int64_t value = 0;
   friend bool operator==(const Check&, const Check&) = default;
 };
+std::string_view to_string(Probe probe);                         // "memory_limit_bytes"
 bool holds(const Check& check, std::int64_t read) noexcept;
 std::string to_string(const Check& check);                       // "memory_limit_bytes = 67108864"
 
@@ -249,7 +250,7 @@ inline constexpr std::int64_t kLooseningDelayMs = 3'600'000;
 
 enum class State : std::uint8_t { unset = 0, received, verified, claimed, done, failed, unknown, refused, expired };
 std::string_view to_string(State state);                         // "DONE"
-bool is_final(State state) noexcept;
+bool is_final(State state) noexcept;                           // UNKNOWN too: only a Settle leaves it
 
 struct Outcome {
   Digest plan{};
