@@ -19,7 +19,7 @@
 namespace fw::audit {
 
 inline constexpr std::size_t kMaxLineBytes = 16 * 1024;   // as authority::kMaxEntryBytes; without the line's end
-inline constexpr std::size_t kMaxTextBytes = 2048;        // of one text; longer ones are cut and end with an ellipsis
+inline constexpr std::size_t kMaxTextBytes = 1024;        // of one text as written; longer ones are cut and end with an ellipsis
 
 struct Actor { std::string kind, name, key; };            // kind: person, engine, node, server, anonymous
 struct Object { std::string type, id; };                  // type: plan, policy, statement, standing, incident, node, log, session, ...
@@ -43,6 +43,10 @@ std::string to_text(const Entry& entry);
 // What waits for its place. id: of its row in the store; the same id with the same text is the same entry, and gets one place only.
 struct Draft { std::uint64_t id = 0; std::string text; };
 
+// Whether it can stand in the log: a text of to_text(), whole.
+bool good_draft(const Draft& draft);
+// What follows the place in its line.
+std::string rest_of(const Draft& draft);
 // The line, without its end.
 std::string to_line(const Draft& draft, std::uint64_t seq, const authority::Digest& prev);
 

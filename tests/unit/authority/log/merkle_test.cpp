@@ -154,7 +154,7 @@ TEST(Merkle, there_are_no_proofs_about_leaves_that_are_not_there) {
 TEST(Merkle, places_of_64_bits_are_no_trouble) {
   constexpr auto kHuge = ~std::uint64_t{0};
   EXPECT_EQ(verify_inclusion({}, kHuge - 1, kHuge, {}, {}).error().code, Errc::malformed);
-  EXPECT_EQ(verify_inclusion({}, kHuge - 1, kHuge, std::vector<Digest>(63), {}).error().code, Errc::malformed);
+  EXPECT_EQ(verify_inclusion({}, kHuge - 1, kHuge, std::vector<Digest>(62), {}).error().code, Errc::malformed);
   EXPECT_EQ(verify_inclusion({}, 0, kHuge, std::vector<Digest>(64), {}).error().code, Errc::permission);
   EXPECT_EQ(verify_consistency(1, {}, kHuge, {}, std::vector<Digest>(64)).error().code, Errc::permission);
 }
