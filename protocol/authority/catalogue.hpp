@@ -36,8 +36,11 @@ std::span<const ActionInfo> catalogue();                  // by index, from 1
 const ActionInfo* find_action(std::string_view name);
 const ActionInfo& info_of(const Action& action);          // not for monostate
 
-std::optional<std::int64_t> main_value(const Action& action);   // the number that bounds are about
+// The number that bounds are about, in ActionInfo::unit. Of set_cpu_max the quota per 100 ms, whatever its period.
+std::optional<std::int64_t> main_value(const Action& action);
 std::uint64_t ttl_ms(const Action& action);
+bool is_setting(const Action& action);                    // it writes one control value: needs a precondition on that value
+Probe changed_probe(const Action& action);                // of a setting action, the value that it writes; else unknown
 std::string describe(const Action& action);               // "set memory limit to 256 MiB, kept"
 
 // Who looks after the target's cgroup, from its identity alone: a pod's belongs to the kubelet, a unit's to systemd.
@@ -47,11 +50,17 @@ Owner owner_of(const Target& target);
 // 0..3. Pure; from action, parameters and owner. Undo and extend: 1.
 std::uint8_t class_of(const Plan& plan);
 
+// Cgroups of the node's own machinery (kubelet, container runtimes, systemd, Fleetwright) and the root: no action but diagnose touches them.
+bool is_protected_cgroup(std::string_view cgroup_path);
+
 // Every rule of the plan by itself (bounds, TTL, identity that the action needs, window, effect present), a sentence each; empty: good.
 std::vector<std::string> check_plan(const Plan& plan);
 
 // The sysctls that set_sysctl takes, with their bounds.
 struct SysctlInfo { std::string_view key; std::int64_t min_value = 0, max_value = 0; };
 std::span<const SysctlInfo> sysctls();
+
+// docs/actions.md, whole.
+std::string actions_page();
 
 }  // namespace fw::authority
