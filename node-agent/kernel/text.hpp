@@ -1,4 +1,4 @@
-// Cutting kernel text into pieces; numbers with checks. Inside node-agent/kernel only.
+// Cutting kernel text into pieces; numbers with checks. For node-agent/kernel and the executor.
 #pragma once
 #include <charconv>
 #include <concepts>
