@@ -92,7 +92,7 @@ void fields(Io& io, T& record) {
     io(record.active), io(record.active_from_ms), io(record.document);
   } else if constexpr (std::is_same_v<Body, FactsRecord>) {
     io(record.replay_floor_ms), io(record.paused), io(record.newest_pause_ms), io(record.log_origin);
-    io(record.log_key.algorithm), io(record.log_key.bytes), io(record.note);
+    io(record.log_key.algorithm), io(record.log_key.bytes), io(record.log_replaces), io(record.note);
   } else if constexpr (std::is_same_v<Body, PlanRecord>) {
     io(record.digest), io(record.action_class), io(record.state), io(record.acted), io(record.effect_missing), io(record.rolled_back);
     io(record.acknowledged), io(record.plan), io(record.snapshot), io(record.code), io(record.sentence), io(record.before), io(record.after);

@@ -31,8 +31,9 @@ struct FactsRecord {
   std::int64_t replay_floor_ms = 0;
   bool paused = false;
   std::int64_t newest_pause_ms = 0;
-  std::string log_origin;            // of a NewOrigin statement; "": the policy's
+  std::string log_origin;            // of a NewOrigin statement, in force while the policy's is still log_replaces; "": the policy's
   PublicKey log_key;
+  std::string log_replaces;
   std::optional<Checkpoint> checkpoint;
   std::string note;                  // of the checkpoint, with our cosignature
   friend bool operator==(const FactsRecord&, const FactsRecord&) = default;

@@ -1,0 +1,317 @@
+// A plan from its delivery until it is done: verify, VERIFIED, open, preconditions, snapshot, CLAIMED, act. All durable before the next.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "protocol/authority/executor_core.hpp"
+
+namespace fw::authority {
+namespace {
+
+constexpr std::int64_t kTryAgainMs = 1'000;
+constexpr std::size_t kMaxWaiting = 16;
+
+// Undoing is restoring what another plan recorded, on that plan's target.
+class UndoTarget final : public OpenTarget {
+ public:
+  UndoTarget(std::unique_ptr<OpenTarget> target, Bytes snapshot) : target_(std::move(target)), snapshot_(std::move(snapshot)) {}
+  std::string identity() const override { return target_->identity(); }
+  Result<std::int64_t> read(Probe probe) override { return target_->read(probe); }
+  Result<Bytes> snapshot() override { return Bytes(); }
+  Result<std::string> apply() override { return target_->restore(snapshot_); }
+  Result<bool> happened(ByteView) override { return false; }   // and if it has: restoring is idempotent
+  Result<std::string> restore(ByteView) override { return Error(Errc::unsupported, "an undo is not undone"); }
+
+ private:
+  std::unique_ptr<OpenTarget> target_;
+  Bytes snapshot_;
+};
+
+// Extending changes the journal, nothing else.
+class ExtendTarget final : public OpenTarget {
+ public:
+  ExtendTarget(std::unique_ptr<OpenTarget> target, std::uint64_t ttl_ms) : target_(std::move(target)), ttl_ms_(ttl_ms) {}
+  std::string identity() const override { return target_->identity(); }
+  Result<std::int64_t> read(Probe probe) override { return target_->read(probe); }
+  Result<Bytes> snapshot() override { return Bytes(); }
+  Result<std::string> apply() override { return fmt::format("restored {} s from now", ttl_ms_ / 1000); }
+  Result<bool> happened(ByteView) override { return false; }
+  Result<std::string> restore(ByteView) override { return Error(Errc::unsupported, "an extension is not undone"); }
+
+ private:
+  std::unique_ptr<OpenTarget> target_;
+  std::uint64_t ttl_ms_;
+};
+
+bool is(const Error& error, Errc errc) { return error.code == make_error_code(errc); }
+
+// A refusal is kept, and so final, only when people have signed this plan for this node: nobody else can burn a plan or fill the journal.
+bool is_kept(Code code, const Envelope& envelope) {
+  if (envelope.votes.empty() && !envelope.standing) return false;
+  switch (code) {
+    case Code::plan_malformed:
+    case Code::wrong_node:
+    case Code::wrong_incarnation:
+    case Code::wrong_cluster:
+    case Code::replayed:
+    case Code::below_replay_floor: return false;
+    default: return !may_come_again(code);
+  }
+}
+
+PlanRecord new_record(const Digest& digest, const Envelope& envelope, const Plan& plan) {
+  PlanRecord record;
+  record.digest = digest;
+  record.action_class = envelope.action_class;
+  record.state = State::verified;
+  record.plan = envelope.plan;
+  record.not_after_ms = plan.not_after_ms;
+  return record;
+}
+
+}  // namespace
+
+void ExecutorCore::deliver(const DeliverPlan& delivered) {
+  const auto envelope = decode_envelope(delivered.envelope);
+  if (!envelope) {
+    return notice(sha256(delivered.envelope), {Code::envelope_malformed, "the envelope cannot be read (" + envelope.error().message() + "): send it again"},
+                  may_come_again(Code::envelope_malformed));
+  }
+  const Digest digest = plan_digest(envelope->action_class, envelope->plan);
+  const PlanRecord* known = state_.find(digest);
+  if (known && is_final(known->state)) return report(*known);
+  if (known && known->state == State::claimed) return notice(digest, "", "it was claimed, its outcome follows");
+  waiting_.erase(digest);
+  try_plan(digest, *envelope);
+}
+
+void ExecutorCore::try_plan(const Digest& digest, const Envelope& envelope) {
+  const auto verdict = verify_plan(envelope, policy_, facts(), memory(), wall_ms_);
+  if (!verdict.approved) return not_approved(digest, envelope, verdict.refusal);
+  const Approved& approved = *verdict.approved;
+  if (busy_with_other(digest)) return wait(digest, envelope, Code::busy, "another action is in flight on this node: this one comes after it");
+  const bool known = state_.find(digest) != nullptr;
+  if (!known && !state_.has_room_for(envelope.plan.size(), now_ms_, policy_.time_skew_ms)) {
+    return wait(digest, envelope, Code::journal_failed, "the journal is full of plans that may not be forgotten yet: wait until one of them is over");
+  }
+  auto written = approved.checkpoint.origin.empty() ? Result<void>() : see_checkpoint(approved.checkpoint, envelope.proof.note);
+  if (written && !known) written = write(new_record(digest, envelope, approved.plan), approved.newest_signed_ms);
+  if (!written) return wait(digest, envelope, Code::journal_failed, written.error().message());
+  claim(approved, envelope);
+}
+
+void ExecutorCore::not_approved(const Digest& digest, const Envelope& envelope, const Refusal& refusal) {
+  waiting_.erase(digest);
+  const auto plan = is_kept(refusal.code, envelope) ? parse_plan(envelope.plan) : Result<Plan>(Error(Errc::unsupported, ""));
+  if (!plan || !state_.has_room_for(envelope.plan.size(), now_ms_, policy_.time_skew_ms)) return notice(digest, refusal, may_come_again(refusal.code));
+  auto record = new_record(digest, envelope, *plan);
+  // A window of any length was refused here: only what could have been claimed has to be remembered to its end.
+  record.not_after_ms = std::clamp(record.not_after_ms, now_ms_ - 2 * kMaxValidityMs, now_ms_ + 2 * kMaxValidityMs);
+  refuse(std::move(record), refusal);
+}
+
+void ExecutorCore::refuse(PlanRecord record, const Refusal& refusal) {
+  waiting_.erase(record.digest);
+  const Digest digest = record.digest;
+  record.state = refusal.code == Code::expired ? State::expired : State::refused;
+  record.code = to_string(refusal.code);
+  record.sentence = refusal.sentence;
+  record.ended_ms = now_ms_;
+  record.plan.clear();
+  // Nothing was done: when it cannot be written it is refused again when it comes again.
+  if (const auto written = write(std::move(record)); !written) notice(digest, refusal, true);
+}
+
+// The answer is new when the plan was just delivered, or when there is another reason now.
+void ExecutorCore::wait(const Digest& digest, const Envelope& envelope, Code code, std::string sentence) {
+  const auto it = waiting_.find(digest);
+  if (it == waiting_.end() || it->second.code != to_string(code)) notice(digest, {code, sentence}, true);
+  if (it == waiting_.end() && waiting_.size() >= kMaxWaiting) return;   // it is delivered again
+  Waiting waiting{envelope, std::string(to_string(code)), std::move(sentence), now_ms_ + kTryAgainMs};
+  waiting_.insert_or_assign(digest, std::move(waiting));
+}
+
+void ExecutorCore::try_waiting() {
+  std::vector<Digest> due;
+  for (const auto& [digest, waiting] : waiting_) {
+    if (waiting.next_ms <= now_ms_) due.push_back(digest);
+  }
+  for (const auto& digest : due) {
+    const Envelope envelope = waiting_.at(digest).envelope;
+    try_plan(digest, envelope);
+  }
+}
+
+void ExecutorCore::expire_verified() {
+  std::vector<PlanRecord> over;
+  for (const auto& [digest, plan] : state_.plans()) {
+    if (plan.state == State::verified && now_ms_ > plan.not_after_ms + policy_.time_skew_ms) over.push_back(plan);
+  }
+  for (auto& plan : over) {
+    const auto waiting = waiting_.find(plan.digest);
+    const std::string why = waiting == waiting_.end() ? "" : " (" + waiting->second.sentence + ")";
+    refuse(std::move(plan), {Code::expired, "its window ended before it could be done" + why + ": propose it again"});
+  }
+}
+
+bool ExecutorCore::busy_with_other(const Digest& digest) const {
+  return std::ranges::any_of(state_.plans(), [&](const auto& entry) { return entry.second.state == State::claimed && entry.first != digest; });
+}
+
+Result<void> ExecutorCore::see_checkpoint(const Checkpoint& checkpoint, const std::string& note) {
+  const auto seen = memory().checkpoint;
+  if (seen && checkpoint.size <= seen->size) return {};
+  const auto parsed = parse_note(note);
+  if (!parsed) return parsed.error();
+  FactsRecord facts = state_.facts();
+  facts.checkpoint = checkpoint;
+  facts.note = note + cosign_note(*parsed, witness_name(), *key_, wall_ms_ / 1000);
+  return write(std::move(facts));
+}
+
+void ExecutorCore::claim(const Approved& approved, const Envelope& envelope) {
+  const Plan& plan = approved.plan;
+  PlanRecord record = new_record(approved.digest, envelope, plan);
+  auto target = open_target(plan);
+  if (!target) return not_now(std::move(record), approved, envelope, target.error());
+  record.before = (*target)->identity();
+  for (const auto& check : plan.preconditions) {
+    const auto read = (*target)->read(check.probe);
+    if (!read) return not_now(std::move(record), approved, envelope, read.error());
+    const std::string found = to_string(Check{check.probe, Comparison::equal, *read});
+    if (!holds(check, *read)) {
+      return refuse(std::move(record), {Code::precondition_changed, "now " + found + ", it was approved for " + to_string(check) +
+                                                                        ": nothing was done; look at the incident again"});
+    }
+    record.before += ", " + found;
+  }
+  auto snapshot = (*target)->snapshot();
+  if (snapshot && snapshot->size() > kMaxSnapshotBytes) snapshot = Error(Errc::unsupported, "the snapshot is too large");
+  if (!snapshot) return not_now(std::move(record), approved, envelope, snapshot.error());
+
+  record.state = State::claimed;
+  record.snapshot = std::move(*snapshot);
+  record.uses = uses_of(approved);
+  record.boot = config_.boot;
+  record.started_ms = now_ms_;
+  const auto ttl = ttl_ms(plan.action);
+  if (ttl != 0 && !record.snapshot.empty()) record.restore_at_ms = now_ms_ + static_cast<std::int64_t>(ttl);
+  if (const auto written = write(record); !written) return wait(approved.digest, envelope, Code::journal_failed, written.error().message());
+  waiting_.erase(approved.digest);
+  act(std::move(record), plan, std::move(*target));
+}
+
+// The target cannot be asked. One incarnation does not come back; a container does, and the disk or the kernel may.
+void ExecutorCore::not_now(PlanRecord record, const Approved& approved, const Envelope& envelope, const Error& error) {
+  if (is(error, Errc::not_found)) return refuse(std::move(record), {Code::nothing_to_undo, error.context});
+  const bool final = is(error, Errc::permission) || is(error, Errc::unsupported) || info_of(approved.plan.action).binds_incarnation;
+  const std::string sentence = error.message() + ": nothing was done";
+  if (final) return refuse(std::move(record), {Code::target_gone, sentence});
+  wait(approved.digest, envelope, Code::target_gone, sentence);
+}
+
+const PlanRecord* ExecutorCore::other_of(const Plan& plan) const {
+  if (const auto* undo = std::get_if<Undo>(&plan.action)) return state_.find(undo->plan);
+  if (const auto* extend = std::get_if<Extend>(&plan.action)) return state_.find(extend->plan);
+  return nullptr;
+}
+
+Result<std::unique_ptr<OpenTarget>> ExecutorCore::open_target(const Plan& plan) {
+  const auto* undo = std::get_if<Undo>(&plan.action);
+  const auto* extend = std::get_if<Extend>(&plan.action);
+  if (!undo && !extend) return actuator_.open(plan);
+
+  const PlanRecord* other = other_of(plan);
+  if (!other || !can_be_restored(*other)) return Error(Errc::not_found, "there is nothing of that plan on this node that could be restored");
+  const auto other_plan = parse_plan(other->plan);
+  if (!other_plan) return other_plan.error();
+  // People with scope for one target must not restore another.
+  if (other_plan->target != plan.target) return Error(Errc::not_found, "that plan has another target");
+  if (extend) {
+    const auto limit = info_of(other_plan->action).max_ttl_ms;
+    if (other->restore_at_ms == 0) return Error(Errc::not_found, "that plan has no time that could be extended");
+    if (extend->ttl_ms > limit) return Error(Errc::not_found, fmt::format("its action lasts at most {} s from now: extend it by less", limit / 1000));
+  }
+  auto target = actuator_.open(*other_plan);
+  if (!target) return target.error();
+  if (extend) return std::unique_ptr<OpenTarget>(std::make_unique<ExtendTarget>(std::move(*target), extend->ttl_ms));
+  return std::unique_ptr<OpenTarget>(std::make_unique<UndoTarget>(std::move(*target), other->snapshot));
+}
+
+void ExecutorCore::act(PlanRecord record, const Plan& plan, std::unique_ptr<OpenTarget> target) {
+  auto applied = target->apply();
+  if (applied) return acted(std::move(record), plan, std::move(target), std::move(*applied));
+  const Error& error = applied.error();
+  record.ended_ms = now_ms_;
+  record.code = is(error, Errc::gone) ? to_string(Code::target_gone) : "action-failed";
+  record.sentence = error.message();
+  if (!is(error, Errc::io) || other_of(plan)) {
+    record.sentence += is(error, Errc::io) ? ": what it names is as it was, or restored; undo it again" : ": nothing was done";
+    return finish_plan(std::move(record), State::failed);
+  }
+  // Something may have been done.
+  if (!record.snapshot.empty()) {
+    record.effect_missing = true;
+    record.restore_at_ms = now_ms_;
+    return store(std::move(record));
+  }
+  const bool can_be_asked = info_of(plan.action).recovery != Recovery::at_most_once;
+  const auto happened = can_be_asked ? target->happened(record.snapshot) : Result<bool>(Error(Errc::unsupported, ""));
+  if (happened && *happened) return acted(std::move(record), plan, std::move(target), record.sentence);
+  if (!happened) record.sentence += ": whether it was done cannot be asked; look, then fleetwright settle";
+  finish_plan(std::move(record), happened ? State::failed : State::unknown);
+}
+
+void ExecutorCore::acted(PlanRecord record, const Plan& plan, std::unique_ptr<OpenTarget> target, std::string after) {
+  record.acted = true;
+  record.after = std::move(after);
+  record.code.clear();
+  record.sentence.clear();
+  if (const auto* kill = std::get_if<KillProcess>(&plan.action); kill && kill->grace_ms != 0) {
+    record.finish_at_ms = now_ms_ + static_cast<std::int64_t>(kill->grace_ms);
+  }
+  if (plan.effect) record.effect_by_ms = std::max(now_ms_, record.finish_at_ms) + static_cast<std::int64_t>(plan.effect_within_ms);
+  if (const PlanRecord* found = other_of(plan)) {
+    PlanRecord other = *found;
+    if (const auto* extend = std::get_if<Extend>(&plan.action)) {
+      other.restore_at_ms = now_ms_ + static_cast<std::int64_t>(extend->ttl_ms);
+      record_done(std::move(other));
+    } else {
+      other.after = record.after;
+      other.sentence = fmt::format("undone by plan {}", to_text(record.digest).substr(0, 12));
+      mark_rolled_back(std::move(other));
+    }
+  }
+  live_[record.digest].target = std::move(target);
+  look_at_effect(record, plan);
+  store(std::move(record));
+}
+
+void ExecutorCore::finish_plan(PlanRecord record, State state) {
+  record.state = state;
+  record.ended_ms = now_ms_;
+  store(std::move(record));
+}
+
+void ExecutorCore::mark_rolled_back(PlanRecord record) {
+  record.rolled_back = true;
+  record.restore_at_ms = 0;
+  record.acknowledged = false;
+  record.outcome_seq = 0;
+  record.outcome_hash = {};
+  finish_plan(std::move(record), record.effect_missing ? State::failed : record.state);
+}
+
+// What can be asked of it no more is not kept: the plan's bytes are most of a record.
+void ExecutorCore::store(PlanRecord record) {
+  if (is_final(record.state)) {
+    if (!can_be_restored(record)) {
+      record.plan.clear();
+      record.snapshot.clear();
+      record.restore_at_ms = 0;
+    }
+    live_[record.digest] = {};
+  }
+  record_done(std::move(record));
+}
+
+}  // namespace fw::authority
