@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/authority/sshsig.hpp"
+
 namespace fw::authority::test {
 namespace {
 
@@ -15,22 +17,60 @@ Array bytes_of(std::string_view text) {
   return out;
 }
 
+constexpr std::string_view kTokenType = "sk-ssh-ed25519@openssh.com";
+
+Bytes concat(std::initializer_list<ByteView> parts) {
+  Bytes out;
+  for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
+  return out;
+}
+
+Bytes ssh_string(ByteView bytes) {
+  const Bytes length{0, 0, static_cast<std::uint8_t>(bytes.size() >> 8U), static_cast<std::uint8_t>(bytes.size())};
+  return concat({length, bytes});
+}
+
 std::vector<Signature> signatures(Domain domain, const Bytes& document, const Names& names) {
   std::vector<Signature> out;
-  for (const auto& name : names) out.push_back(key_of(name).sign(domain, document));
+  for (const auto& name : names) out.push_back(sign_as(name, domain, document));
   return out;
 }
 
 Approver approver(std::string_view name) {
   Approver out;
   out.person = person(name);
-  out.keys = {key_of(name).public_key()};
+  out.keys = {public_key_of(name)};
   return out;
 }
 
 }  // namespace
 
 PrivateKey key_of(std::string_view name) { return PrivateKey::from_seed(sha256(as_bytes(name))); }
+
+PublicKey public_key_of(std::string_view name) {
+  const auto plain = key_of(name).public_key();
+  if (name != "erin") return plain;
+  return {Algorithm::sk_ed25519, concat({ssh_string(as_bytes(kTokenType)), ssh_string(plain.bytes), ssh_string(as_bytes("ssh:"))})};
+}
+
+Signature sign_as(std::string_view name, Domain domain, ByteView document) {
+  const auto key = public_key_of(name);
+  if (key.algorithm == Algorithm::ed25519) return key_of(name).sign(domain, document);
+  // The token's half of PROTOCOL.u2f: touched, counter 7.
+  const Bytes tail{kUserPresent, 0, 0, 0, 7};
+  SshSignature header;
+  header.name_space = kSshNamespace;
+  header.hash_name = "sha512";
+  header.flags = kUserPresent;
+  header.counter = 7;
+  const auto token = key_of(name).sign(security_key_input(*parse_ssh_key(key.bytes), header, signing_input(domain, document)));
+  const auto inner = concat({ssh_string(as_bytes(kTokenType)), ssh_string(token), tail});
+  const Bytes version{0, 0, 0, 1};
+  return {key_id(key), key.algorithm,
+          concat({as_bytes("SSHSIG"), version, ssh_string(key.bytes), ssh_string(as_bytes(kSshNamespace)), ssh_string({}),
+                  ssh_string(as_bytes("sha512")), ssh_string(inner)})};
+}
+
 Person person(std::string_view name) { return {"local", std::string(name)}; }
 Nonce nonce_of(std::string_view text) { return bytes_of<Nonce>(text); }
 Uuid node_uid() { return {bytes_of<decltype(Uuid::bytes)>("node")}; }
@@ -46,7 +86,7 @@ Policy team_policy() {
   policy.not_after_ms = kNowMs + 30 * 24 * kHourMs;
   for (const auto* root : {"root-1", "root-2", "root-3"}) policy.roots.push_back({root, key_of(root).public_key()});
   policy.root_threshold = 2;
-  policy.approvers = {approver("alice"), approver("bob"), approver("carol"), approver("dave")};
+  policy.approvers = {approver("alice"), approver("bob"), approver("carol"), approver("dave"), approver("erin")};
   policy.approvers[2].level = Level::senior;
   policy.approvers[2].groups = {"platform"};
   policy.classes.resize(4);
@@ -172,7 +212,7 @@ Approval approval(const Plan& plan, std::string_view name, Decision decision) {
 
 Vote sign(const Approval& approval, std::string_view name) {
   const auto document = to_bytes(approval);
-  return {document, key_of(name).sign(Domain::approval, document)};
+  return {document, sign_as(name, Domain::approval, document)};
 }
 
 Vote vote(const Plan& plan, std::string_view name, Decision decision) { return sign(approval(plan, name, decision), name); }

@@ -19,15 +19,18 @@ inline constexpr std::string_view kOrigin = "fleetwright/acme/audit";
 
 using Names = std::vector<std::string>;
 
-PrivateKey key_of(std::string_view name);
+PrivateKey key_of(std::string_view name);                     // an Ed25519 key
+PublicKey public_key_of(std::string_view name);                // of erin the security key, whose token signs with key_of("erin")
+Signature sign_as(std::string_view name, Domain domain, ByteView document);
 Person person(std::string_view name);                          // a local one
 Nonce nonce_of(std::string_view text);
 Uuid node_uid();
 Uuid boot_uid();
 Nonce incarnation();
 
-// Profile team. Roots root-1, root-2, root-3 (two sign). alice, bob, dave: approvers; carol: senior, group "platform". Classes: 0, 1, 2
-// and 2 people, of which one senior for class 3. Log key "log", no witnesses. Everything is enabled everywhere; valid for 30 days.
+// Profile team. Roots root-1, root-2, root-3 (two sign). alice, bob, dave, erin (with a security key): approvers; carol: senior, group
+// "platform". Classes: 0, 1, 2 and 2 people, of which one senior for class 3. Log key "log", no witnesses. Everything is enabled
+// everywhere; valid for 30 days.
 Policy team_policy();
 // One approver "alice", one root.
 Policy solo_policy();
