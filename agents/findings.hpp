@@ -38,6 +38,7 @@ struct Remedy {
   std::int64_t value_now = 0;             // as the case file last saw it: the plan's precondition
   std::int64_t safe_min = 0, safe_max = 0;   // `plan edit` stays within
   std::string why;                        // one sentence
+  bool temporary = false;                 // a brake, whoever owns the target: it does not mend the cause
 };
 
 struct Hypothesis {

@@ -32,10 +32,10 @@ struct Mechanism {
   Direction direction = Direction::any;
 };
 
-struct Remedy {
-  enum class Kind : std::uint8_t { set_memory_limit = 0, command };
+struct ByHand {
+  enum class Kind : std::uint8_t { set_memory_limit = 0, raise_memory_limit_a_while, command };
   Kind kind = Kind::command;
-  std::string text;             // set_memory_limit: SQL for the bytes; command: a template
+  std::string text;             // the memory limits: SQL for the bytes; command: a template
 };
 
 struct Card {
@@ -48,7 +48,7 @@ struct Card {
   std::vector<std::string> confusable_with, explains, next_evidence;
   std::vector<std::pair<std::string, std::string>> facts;   // name -> SQL for one value
   std::string sentence;                                     // template over facts and the engine's own
-  std::vector<Remedy> by_hand;
+  std::vector<ByHand> by_hand;
   std::string file;
   int line = 0;
   int confusable_line = 0;

@@ -79,7 +79,7 @@ Result<std::vector<Card>> parse_cards(const std::vector<CardFile>& files) {
     for (const auto& [name, sql] : card.facts) check.sql(card, "fact '" + name + "'", sql);
     check.names(card, "sentence", card.sentence);
     for (const auto& remedy : card.by_hand)
-      if (remedy.kind == Remedy::Kind::set_memory_limit) check.sql(card, "by_hand", remedy.text);
+      if (remedy.kind != ByHand::Kind::command) check.sql(card, "by_hand", remedy.text);
       else check.names(card, "by_hand", remedy.text);
     for (const auto& other : card.confusable_with) {
       const auto at = by_id.find(other);

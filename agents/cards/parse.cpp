@@ -182,10 +182,12 @@ Card read_card(Reader& reader, const YAML::Node& root) {
     if (!remedies.IsSequence()) reader.problem(remedies, "'by_hand' must be a list");
     else
       for (const auto& node : remedies) {
-        if (!reader.keys(node, "by_hand", {"set_memory_limit", "command"})) continue;
+        if (!reader.keys(node, "by_hand", {"set_memory_limit", "raise_memory_limit_a_while", "command"})) continue;
         if (node.size() != 1) reader.problem(node, "one action per entry of 'by_hand'");
-        if (node["set_memory_limit"]) card.by_hand.push_back({Remedy::Kind::set_memory_limit, reader.text(node, "set_memory_limit")});
-        if (node["command"]) card.by_hand.push_back({Remedy::Kind::command, reader.text(node, "command")});
+        if (node["set_memory_limit"]) card.by_hand.push_back({ByHand::Kind::set_memory_limit, reader.text(node, "set_memory_limit")});
+        if (node["raise_memory_limit_a_while"])
+          card.by_hand.push_back({ByHand::Kind::raise_memory_limit_a_while, reader.text(node, "raise_memory_limit_a_while")});
+        if (node["command"]) card.by_hand.push_back({ByHand::Kind::command, reader.text(node, "command")});
       }
   }
   return card;

@@ -11,6 +11,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kAnswers[] = {"no", "yes", "missing"};
+constexpr std::string_view kRemedies[] = {"set_memory_limit"};
 constexpr std::string_view kConfidences[] = {"guess", "likely", "sure"};
 
 // Six decimals: more would be noise, and Boost.JSON 1.81 does not read the last bit of a double back.
@@ -34,12 +35,19 @@ json::object to_value(const ChangeScore& c) {
           {"record", rounded(c.record)}, {"share", rounded(c.share)}};
 }
 
+json::object to_value(const Remedy& r) {
+  return {{"action", kRemedies[static_cast<std::size_t>(r.kind)]}, {"subjectId", r.subject_id}, {"cgroupPath", r.cgroup_path}, {"value", r.value},
+          {"valueNow", r.value_now}, {"safeMin", r.safe_min}, {"safeMax", r.safe_max}, {"why", r.why}, {"temporary", r.temporary}};
+}
+
 json::object to_value(const Hypothesis& h) {
   json::object out{{"card", h.card}, {"title", h.title}, {"specialist", h.specialist}, {"probability", rounded(h.probability)},
                    {"confidence", kConfidences[static_cast<std::size_t>(h.confidence)]}, {"prior", rounded(h.prior)}, {"logOdds", rounded(h.log_odds)},
                    {"sentence", h.sentence}, {"trackRecord", h.track_record}, {"byHand", texts(h.by_hand)}};
   if (h.suspect_change_id) out["suspectChangeId"] = *h.suspect_change_id;
-  json::array evidence, changes;
+  json::array evidence, changes, remedies;
+  for (const auto& r : h.remedies) remedies.push_back(to_value(r));
+  if (!remedies.empty()) out["remedies"] = std::move(remedies);
   for (const auto& e : h.evidence) evidence.push_back(to_value(e));
   for (const auto& c : h.changes) changes.push_back(to_value(c));
   out["evidence"] = std::move(evidence);
@@ -112,6 +120,17 @@ ChangeScore read_change(const json::value& v) {
           number(o, "share")};
 }
 
+Remedy read_remedy(const json::value& v) {
+  const auto& o = object(v);
+  Remedy r;
+  r.kind = static_cast<Remedy::Kind>(word(o, "action", kRemedies));
+  r.subject_id = integer(o, "subjectId"), r.cgroup_path = text(o, "cgroupPath"), r.value = integer(o, "value"), r.value_now = integer(o, "valueNow");
+  r.safe_min = integer(o, "safeMin"), r.safe_max = integer(o, "safeMax"), r.why = text(o, "why");
+  const auto* temporary = o.if_contains("temporary");
+  r.temporary = temporary != nullptr && temporary->is_bool() && temporary->get_bool();
+  return r;
+}
+
 Hypothesis read_hypothesis(const json::value& v) {
   const auto& o = object(v);
   Hypothesis h;
@@ -123,6 +142,7 @@ Hypothesis read_hypothesis(const json::value& v) {
   if (o.contains("suspectChangeId")) h.suspect_change_id = text(o, "suspectChangeId");
   h.evidence = items(o, "evidence", read_evidence);
   h.changes = items(o, "changes", read_change);
+  h.remedies = items(o, "remedies", read_remedy);
   return h;
 }
 

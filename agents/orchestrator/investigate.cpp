@@ -7,6 +7,7 @@
 #include "agents/casefile/text.hpp"
 #include "agents/orchestrator/by_hand.hpp"
 #include "agents/orchestrator/facts.hpp"
+#include "agents/orchestrator/remedies.hpp"
 #include "agents/orchestrator/template.hpp"
 #include "agents/scoring/scoring.hpp"
 #include "common/version.hpp"
@@ -160,14 +161,19 @@ class Investigation {
     h.track_record = track_record_text(scored.record);
     h.sentence = fill(scored.card->sentence, lookup(scored, false)).value_or(subject_ + ": " + scored.card->title + ".");
     for (const auto& remedy : scored.card->by_hand) {
-      if (remedy.kind == Remedy::Kind::command) {
+      if (remedy.kind == ByHand::Kind::command) {
         if (auto line = fill(remedy.text, lookup(scored, true))) h.by_hand.push_back(std::move(*line));
         continue;
       }
       const auto table = file_.query(remedy.text, {}, {.max_rows = 1});
       if (!table || table->rows.empty() || table->rows[0].empty()) continue;
-      if (const auto bytes = as_int(table->rows[0][0]); bytes && *bytes > 0 && *bytes < (std::int64_t{1} << 50))
+      const auto bytes = as_int(table->rows[0][0]);
+      if (!bytes || *bytes <= 0 || *bytes >= (std::int64_t{1} << 50)) continue;
+      const bool a_while = remedy.kind == ByHand::Kind::raise_memory_limit_a_while;
+      if (!a_while)
         for (auto& line : set_memory_limit(limit_target(), *bytes, scored.change.suspect)) h.by_hand.push_back(std::move(line));
+      if (auto typed = memory_limit_remedy(file_, subject_id_, *bytes, a_while ? Lasts::a_while : Lasts::kept_if_nobody_else_owns_it))
+        h.remedies.push_back(std::move(*typed));
     }
   }
 

@@ -66,8 +66,8 @@ struct Explanation {
 struct Reply {
   authority::Digest subject{};
   std::uint64_t ticket = 0;
-  Errc errc = Errc::conflict;              // permission, not_found, conflict, malformed, overloaded
-  std::string code, sentence;
+  Errc errc = Errc::conflict;              // permission, not_found, conflict, malformed, overloaded, io
+  std::string code = {}, sentence = {};
   bool ok() const noexcept { return code.empty(); }
 };
 
@@ -166,7 +166,8 @@ class Core {
   std::vector<std::string> warnings() const;                   // what runs out, alarms of executors
   const std::string& checkpoint() const;                       // newest signed note
   std::uint64_t log_size() const noexcept;
-  std::string log_origin() const;                              // the policy's, or of a NewOrigin statement after it
+  std::string log_origin() const;                              // the policy's, or of the newest NewOrigin statement
+  std::optional<ContinueAs> log_continuation() const;          // what that statement says
   const CoreStats& stats() const noexcept;
 
  private:
