@@ -23,9 +23,9 @@ std::string time_text(std::int64_t unix_ms) {
 
 std::string short_text(const Digest& digest) { return to_text(digest).substr(0, 12); }
 
-std::string joined(const std::vector<std::string>& list) {
+std::string joined(const std::vector<std::string>& list, const std::string& between) {
   std::string text;
-  for (const auto& entry : list) text += (text.empty() ? "" : ", ") + entry;
+  for (const auto& entry : list) text += (text.empty() ? "" : between) + entry;
   return text;
 }
 

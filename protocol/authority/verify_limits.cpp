@@ -31,20 +31,26 @@ std::optional<std::int64_t> bounded_value(const Action& action) {
   return value;
 }
 
+std::optional<std::uint64_t> bounded_ttl(const Action& action) {
+  if (const auto* extend = std::get_if<Extend>(&action)) return extend->ttl_ms;
+  if (info_of(action).max_ttl_ms == 0) return {};
+  return ttl_ms(action);
+}
+
 Problem check_bounds(const Plan& plan, const Policy& policy) {
   const auto outside = [&](const auto&... parts) {
     return refuse(Code::out_of_bounds, "the policy allows ", info_of(plan.action).name, " ", parts..., ": propose another value");
   };
   const auto value = bounded_value(plan.action);
-  const auto ttl = ttl_ms(plan.action);
+  const auto ttl = bounded_ttl(plan.action);
   for (const auto& bound : policy.bounds) {
     if (bound.action != plan.action.index()) continue;
     if (value && (*value < bound.min_value || *value > bound.max_value)) {
       return outside("from ", bound.min_value, " to ", bound.max_value, ", the plan has ", *value);
     }
-    if (bound.max_ttl_ms == 0 || info_of(plan.action).max_ttl_ms == 0) continue;
-    if (ttl == 0) return outside("for up to ", bound.max_ttl_ms / 1000, " s, the plan keeps it");
-    if (ttl > bound.max_ttl_ms) return outside("for up to ", bound.max_ttl_ms / 1000, " s, the plan has ", ttl / 1000, " s");
+    if (!ttl || bound.max_ttl_ms == 0) continue;
+    if (*ttl == 0) return outside("for up to ", bound.max_ttl_ms / 1000, " s, the plan keeps it");
+    if (*ttl > bound.max_ttl_ms) return outside("for up to ", bound.max_ttl_ms / 1000, " s, the plan has ", *ttl / 1000, " s");
   }
   return {};
 }

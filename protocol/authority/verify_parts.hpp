@@ -52,7 +52,7 @@ inline bool admits(const std::vector<std::string>& list, const std::string& valu
 inline bool admits_one_of(const std::vector<std::string>& list, const std::vector<std::string>& values) {
   return list.empty() || std::any_of(values.begin(), values.end(), [&](const auto& value) { return contains(list, value); });
 }
-std::string joined(const std::vector<std::string>& list);     // "a, b"
+std::string joined(const std::vector<std::string>& list, const std::string& between = ", ");
 
 // ---- people (votes.cpp) ---------------------------------------------------------------------------------------------
 
@@ -97,6 +97,8 @@ Checked<Checkpoint> check_inclusion(const Envelope& envelope, const Policy& poli
 
 // The number that bounds are about; "max" is above every number. Nothing: the action has none.
 std::optional<std::int64_t> bounded_value(const Action& action);
+// How long it lasts, 0 when it is kept. Nothing: the action has no such time.
+std::optional<std::uint64_t> bounded_ttl(const Action& action);
 Problem check_bounds(const Plan& plan, const Policy& policy);
 Problem check_enabled(const Plan& plan, std::uint8_t action_class, const Policy& policy, const NodeFacts& facts);
 Problem check_budgets(const Plan& plan, const Policy& policy, const Memory& memory, const Instant& at);

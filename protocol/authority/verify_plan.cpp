@@ -75,7 +75,7 @@ class Review {
     if (!plan) return refuse(Code::plan_malformed, "the plan cannot be read (", plan.error().message(), "): propose it again");
     found_.plan = std::move(*plan);
     if (const auto broken = check_plan(found_.plan); !broken.empty()) {
-      return refuse(Code::plan_invalid, "the plan breaks a rule (", joined(broken), "): propose it again");
+      return refuse(Code::plan_invalid, "the plan breaks a rule. ", joined(broken, " "), " Propose it again.");
     }
     return {};
   }
@@ -124,7 +124,7 @@ class Review {
 
   Problem window() {
     const auto begin_ms = found_.plan.not_before_ms, end_ms = found_.plan.not_after_ms;
-    if (begin_ms < 0 || end_ms < 0 || end_ms - begin_ms > rule_.max_validity_ms) {
+    if (end_ms - begin_ms > rule_.max_validity_ms) {
       return refuse(Code::window_too_long, "the plan may be done for ", (end_ms - begin_ms) / 1000, " s, class ", rule_.action_class, " allows ",
                     rule_.max_validity_ms / 1000, " s: propose it with a shorter window");
     }

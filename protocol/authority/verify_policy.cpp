@@ -61,7 +61,7 @@ PolicyVerdict verify_policy(ByteView document, const std::vector<Signature>& sig
   auto next = parse_policy(document);
   if (!next) return refused(refuse(Code::policy_malformed, "the policy cannot be read (", next.error().message(), "): compile and sign it again"));
   if (const auto broken = check_policy(*next); !broken.empty()) {
-    return refused(refuse(Code::policy_invalid, "the policy breaks a rule (", joined(broken), "): correct and sign it again"));
+    return refused(refuse(Code::policy_invalid, "the policy breaks a rule. ", joined(broken, " "), " Correct and sign it again."));
   }
   if (auto problem = check_successor(*next, current, now_ms)) return refused(*problem);
   if (auto problem = check_roots(Domain::policy, document, signatures, *next)) return refused(*problem);

@@ -19,13 +19,7 @@ bool below(std::string_view path, std::string_view prefix) {
 
 // What the plan says the value is now, which the executor reads again on the open handle before it acts.
 std::optional<std::int64_t> value_before(const Plan& plan) {
-  Probe probe = Probe::unknown;
-  if (std::holds_alternative<SetMemoryLimit>(plan.action)) probe = Probe::memory_limit_bytes;
-  if (std::holds_alternative<SetMemoryHigh>(plan.action)) probe = Probe::memory_high_bytes;
-  if (std::holds_alternative<SetCpuMax>(plan.action)) probe = Probe::cpu_quota_us;
-  if (std::holds_alternative<SetCpuWeight>(plan.action)) probe = Probe::cpu_weight;
-  if (std::holds_alternative<SetPidsMax>(plan.action)) probe = Probe::pids_max;
-  if (std::holds_alternative<SetSysctl>(plan.action)) probe = Probe::sysctl_value;
+  const auto probe = changed_probe(plan.action);
   for (const auto& check : plan.preconditions) {
     if (check.probe == probe && check.comparison == Comparison::equal && check.value >= 0) return check.value;
   }
@@ -51,10 +45,10 @@ Problem check_value(const StandingApproval& standing, const Plan& plan) {
 }
 
 Problem check_ttl(const StandingApproval& standing, const Plan& plan) {
-  if (standing.max_ttl_ms == 0 || info_of(plan.action).max_ttl_ms == 0) return {};
-  const auto ttl = ttl_ms(plan.action);
-  if (ttl == 0) return uncovered(standing, "a change that is kept, only one for up to ", standing.max_ttl_ms / 1000, " s");
-  if (ttl > standing.max_ttl_ms) return uncovered(standing, "a change for ", ttl / 1000, " s, only for up to ", standing.max_ttl_ms / 1000, " s");
+  const auto ttl = bounded_ttl(plan.action);
+  if (!ttl || standing.max_ttl_ms == 0) return {};
+  if (*ttl == 0) return uncovered(standing, "a change that is kept, only one for up to ", standing.max_ttl_ms / 1000, " s");
+  if (*ttl > standing.max_ttl_ms) return uncovered(standing, "a change for ", *ttl / 1000, " s, only for up to ", standing.max_ttl_ms / 1000, " s");
   return {};
 }
 
