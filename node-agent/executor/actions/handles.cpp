@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <ctime>
 #include <memory>
 
 namespace fw::executor {
@@ -115,6 +116,9 @@ Result<std::vector<std::string>> subfolders(const UniqueFd& folder, std::size_t 
   return names;
 }
 
-void pause_ms(int ms) { ::poll(nullptr, 0, ms); }
+void pause_ms(int ms) {
+  const timespec time{ms / 1000, (ms % 1000) * 1'000'000L};
+  ::ppoll(nullptr, 0, &time, nullptr);
+}
 
 }  // namespace fw::executor
