@@ -107,7 +107,7 @@ Result<void> verify_security_key(const PublicKey& key, ByteView message, ByteVie
 
   const Bytes input = security_key_input(*parsed, *signature, message);
   const bool ed25519 = key.algorithm == Algorithm::sk_ed25519;
-  if (ed25519 == signature->first.empty() || ed25519 != signature->second.empty())
+  if (ed25519 != signature->second.empty())
     return Error(Errc::malformed, "signature: of another algorithm than its key");
   if (ed25519) return verify_ed25519(parsed->point, input, signature->first);
   const auto p256 = p256_key(parsed->point);
