@@ -81,7 +81,8 @@ std::vector<std::string> uses_of(const Approved& approved);
 
 // now_ms: the node's wall clock. What has an end is over by the later of clock and time floor (a clock set back revives nothing); what has
 // a beginning begins by the clock alone (a floor that a clock ahead raised starts nothing early).
-// Every vote in the envelope must be good, not only enough of them: the courier leaves out what count_votes calls bad.
+// Everything in the envelope must be good, not only enough of it: the courier leaves out the votes that count_votes calls bad, and proves
+// consistency from exactly the size that this node has seen (0: none), with an empty path when it is the same.
 // Checks 1 to 13 of C1.5; what needs the world (open handles, preconditions) is the executor's.
 Verdict verify_plan(const Envelope& envelope, const Policy& policy, const NodeFacts& facts, const Memory& memory, std::int64_t now_ms);
 

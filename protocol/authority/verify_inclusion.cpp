@@ -19,22 +19,18 @@ Problem check_entry(const Envelope& envelope, const Checkpoint& head) {
   return {};
 }
 
+// Also what a proof does not need must be as it should, so that no bit of an envelope is without meaning.
 Problem check_continues(const LogProof& proof, const Checkpoint& head, const std::optional<Checkpoint>& seen) {
-  if (!seen) return {};
-  if (head.size < seen->size) {
-    return refuse(Code::checkpoint_bad, "the checkpoint is of size ", head.size, ", this node has seen ", seen->size, ": send a newer one");
+  const auto from = seen ? *seen : Checkpoint{};
+  if (head.size < from.size) {
+    return refuse(Code::checkpoint_bad, "the checkpoint is of size ", head.size, ", this node has seen ", from.size, ": send a newer one");
   }
-  if (head.size == seen->size) {
-    if (head.root == seen->root) return {};
-    return refuse(Code::checkpoint_inconsistent, "the log shows this node another history of its first ", head.size,
-                  " entries: run fleetwright audit verify and compare the nodes' checkpoints");
-  }
-  if (proof.consistent_from != seen->size) {
-    return refuse(Code::checkpoint_bad, "the consistency proof starts at size ", proof.consistent_from, ", this node has seen ", seen->size,
+  if (proof.consistent_from != from.size) {
+    return refuse(Code::checkpoint_bad, "the consistency proof starts at size ", proof.consistent_from, ", this node has seen ", from.size,
                   ": send one from there");
   }
-  if (const auto consistent = verify_consistency(seen->size, seen->root, head.size, head.root, proof.consistency); !consistent) {
-    return refuse(Code::checkpoint_inconsistent, "the log of size ", head.size, " does not continue the ", seen->size, " entries that this node has seen (",
+  if (const auto consistent = verify_consistency(from.size, from.root, head.size, head.root, proof.consistency); !consistent) {
+    return refuse(Code::checkpoint_inconsistent, "the log of size ", head.size, " does not continue the ", from.size, " entries that this node has seen (",
                   consistent.error().message(), "): run fleetwright audit verify and compare the nodes' checkpoints");
   }
   return {};

@@ -139,7 +139,7 @@ class Review {
   }
 
   Problem inclusion() {
-    if (!acts() && !rule_.require_inclusion) return {};
+    if (!acts() && !rule_.require_inclusion && envelope_.proof == LogProof{}) return {};   // a proof that is there must be good
     const auto head = check_inclusion(envelope_, policy_, memory_);
     if (!head) return head.error();
     found_.checkpoint = *head;

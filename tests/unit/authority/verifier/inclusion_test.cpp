@@ -89,7 +89,8 @@ TEST(Checkpoint, continues_the_newest_that_the_node_saw) {
   const auto envelope = world.envelope();   // size 10, from 5
   EXPECT_EQ(world.code(envelope), Code::ok);
   world.memory.checkpoint.reset();
-  EXPECT_EQ(world.code(envelope), Code::ok);
+  EXPECT_EQ(world.code(envelope), Code::checkpoint_bad) << "the proof starts elsewhere";
+  EXPECT_EQ(world.code(world.envelope()), Code::ok);
   world.memory.checkpoint = world.book.checkpoint(6);
   EXPECT_EQ(world.code(envelope), Code::checkpoint_bad) << "the proof starts elsewhere";
   world.memory.checkpoint = world.book.checkpoint(4);
@@ -101,8 +102,12 @@ TEST(Checkpoint, continues_the_newest_that_the_node_saw) {
 
 TEST(Checkpoint, of_the_same_size_has_the_same_root) {
   World world;
-  const auto envelope = world.envelope();
+  auto envelope = world.envelope();
   world.memory.checkpoint = world.book.checkpoint(10);
+  EXPECT_EQ(world.code(envelope), Code::checkpoint_bad) << "the proof starts elsewhere";
+  envelope.proof.consistent_from = 10;
+  EXPECT_EQ(world.code(envelope), Code::checkpoint_inconsistent) << "and is not needed";
+  envelope.proof.consistency.clear();
   EXPECT_EQ(world.code(envelope), Code::ok);
   world.memory.checkpoint->root[31] ^= 1;
   EXPECT_EQ(world.code(envelope), Code::checkpoint_inconsistent);

@@ -359,6 +359,17 @@ TEST(ReadingPlan, needs_no_vote_and_no_log_where_the_policy_says_so) {
   EXPECT_TRUE(verdict.approved->people.empty());
 }
 
+TEST(ReadingPlan, with_a_proof_needs_a_good_one) {
+  auto world = reading();
+  auto envelope = world.envelope({});
+  EXPECT_EQ(world.verify(envelope).approved->checkpoint, world.book.checkpoint(10));
+  envelope.proof.path[0][0] ^= 1;
+  EXPECT_EQ(world.code(envelope), Code::inclusion_missing);
+  envelope.proof = {};
+  envelope.proof.index = 1;
+  EXPECT_EQ(world.code(envelope), Code::inclusion_missing);
+}
+
 TEST(ReadingPlan, needs_what_its_rule_says) {
   auto world = reading();
   auto envelope = world.envelope({});
