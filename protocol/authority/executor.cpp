@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "protocol/authority/executor_core.hpp"
+#include "protocol/authority/text.hpp"
 
 namespace fw::authority {
 namespace {
@@ -18,6 +19,18 @@ Result<Policy> good_policy(const Bytes& document) {
   if (!policy) return with_context(policy.error(), "policy");
   if (const auto broken = check_policy(*policy); !broken.empty()) return Error(Errc::malformed, "policy: " + broken.front());
   return policy;
+}
+
+// What the world says goes into signed documents, whose texts are bounded and clean.
+void make_reportable(std::string& text) {
+  if (text.size() <= kMaxTextBytes && is_document_text(text, TextKind::prose)) return;
+  text.resize(std::min(text.size(), kMaxTextBytes));
+  std::ranges::replace_if(text, [](char c) { return (c < ' ' && c != '\n') || c > '~'; }, '?');
+}
+void make_reportable(RecordBody& body) {
+  if (auto* plan = std::get_if<PlanRecord>(&body)) {
+    for (auto* text : {&plan->sentence, &plan->before, &plan->after}) make_reportable(*text);
+  }
 }
 
 }  // namespace
@@ -208,10 +221,12 @@ Result<void> ExecutorCore::append(const Record& record) {
 
 Result<void> ExecutorCore::write(RecordBody body, std::int64_t signed_ms) {
   if (!write_what_waits()) return Error(Errc::io, "journal: " + journal_->problem());
+  make_reportable(body);
   return append({std::max(now_ms_, signed_ms), std::move(body)});
 }
 
 void ExecutorCore::record_done(RecordBody body) {
+  make_reportable(body);
   unwritten_.push_back({now_ms_, std::move(body)});
   (void)write_what_waits();
 }
@@ -275,6 +290,7 @@ Outcome ExecutorCore::outcome_of(const PlanRecord& plan) const {
 }
 
 void ExecutorCore::notice(const Digest& subject, std::string_view code, std::string sentence, bool again) {
+  make_reportable(sentence);
   send(Notice{subject, std::string(code), std::move(sentence), again});
 }
 

@@ -71,7 +71,7 @@ PlanRecord new_record(const Digest& digest, const Envelope& envelope, const Plan
 }  // namespace
 
 void ExecutorCore::deliver(const DeliverPlan& delivered) {
-  const auto envelope = decode_envelope(delivered.envelope);
+  auto envelope = decode_envelope(delivered.envelope);
   if (!envelope) {
     return notice(sha256(delivered.envelope), {Code::envelope_malformed, "the envelope cannot be read (" + envelope.error().message() + "): send it again"},
                   may_come_again(Code::envelope_malformed));
@@ -80,30 +80,39 @@ void ExecutorCore::deliver(const DeliverPlan& delivered) {
   const PlanRecord* known = state_.find(digest);
   if (known && is_final(known->state)) return report(*known);
   if (known && known->state == State::claimed) return notice(digest, "", "it was claimed, its outcome follows");
-  waiting_.erase(digest);
-  try_plan(digest, *envelope);
+  const auto waiting = waiting_.find(digest);
+  if (waiting != waiting_.end() && waiting->second.attempt.envelope == *envelope) return notice(digest, waiting->second.why, true);
+  try_plan({digest, std::move(*envelope), memory().checkpoint});
 }
 
-void ExecutorCore::try_plan(const Digest& digest, const Envelope& envelope) {
-  const auto verdict = verify_plan(envelope, policy_, facts(), memory(), wall_ms_);
-  if (!verdict.approved) return not_approved(digest, envelope, verdict.refusal);
+void ExecutorCore::try_plan(Attempt attempt) {
+  Memory known = memory();
+  known.checkpoint = attempt.seen;
+  const auto verdict = verify_plan(attempt.envelope, policy_, facts(), known, wall_ms_);
+  if (!verdict.approved) return not_approved(attempt, verdict.refusal);
   const Approved& approved = *verdict.approved;
-  if (busy_with_other(digest)) return wait(digest, envelope, Code::busy, "another action is in flight on this node: this one comes after it");
-  const bool known = state_.find(digest) != nullptr;
-  if (!known && !state_.has_room_for(envelope.plan.size(), now_ms_, policy_.time_skew_ms)) {
-    return wait(digest, envelope, Code::journal_failed, "the journal is full of plans that may not be forgotten yet: wait until one of them is over");
+  auto written = approved.checkpoint.origin.empty() ? Result<void>() : see_checkpoint(approved.checkpoint, attempt.envelope.proof.note);
+  if (!written) return wait(attempt, {Code::journal_failed, written.error().message()});
+  attempt.end_is_durable = true;
+  if (busy_with_other(attempt.digest)) return wait(attempt, {Code::busy, "another action is in flight on this node: this one comes after it"});
+  if (!state_.find(attempt.digest)) {
+    if (!state_.has_room_for(attempt.envelope.plan.size(), now_ms_, policy_.time_skew_ms)) {
+      return wait(attempt, {Code::journal_failed, "the journal is full of plans that may not be forgotten yet: wait until one of them is over"});
+    }
+    written = write(new_record(attempt.digest, attempt.envelope, approved.plan), approved.newest_signed_ms);
+    if (!written) return wait(attempt, {Code::journal_failed, written.error().message()});
   }
-  auto written = approved.checkpoint.origin.empty() ? Result<void>() : see_checkpoint(approved.checkpoint, envelope.proof.note);
-  if (written && !known) written = write(new_record(digest, envelope, approved.plan), approved.newest_signed_ms);
-  if (!written) return wait(digest, envelope, Code::journal_failed, written.error().message());
-  claim(approved, envelope);
+  claim(attempt, approved);
 }
 
-void ExecutorCore::not_approved(const Digest& digest, const Envelope& envelope, const Refusal& refusal) {
-  waiting_.erase(digest);
-  const auto plan = is_kept(refusal.code, envelope) ? parse_plan(envelope.plan) : Result<Plan>(Error(Errc::unsupported, ""));
-  if (!plan || !state_.has_room_for(envelope.plan.size(), now_ms_, policy_.time_skew_ms)) return notice(digest, refusal, may_come_again(refusal.code));
-  auto record = new_record(digest, envelope, *plan);
+void ExecutorCore::not_approved(const Attempt& attempt, const Refusal& refusal) {
+  const auto waiting = waiting_.find(attempt.digest);
+  if (waiting != waiting_.end() && waiting->second.attempt.envelope == attempt.envelope) waiting_.erase(waiting);
+  const auto plan = is_kept(refusal.code, attempt.envelope) ? parse_plan(attempt.envelope.plan) : Result<Plan>(Error(Errc::unsupported, ""));
+  if (!plan || !state_.has_room_for(attempt.envelope.plan.size(), now_ms_, policy_.time_skew_ms)) {
+    return notice(attempt.digest, refusal, may_come_again(refusal.code));
+  }
+  auto record = new_record(attempt.digest, attempt.envelope, *plan);
   // A window of any length was refused here: only what could have been claimed has to be remembered to its end.
   record.not_after_ms = std::clamp(record.not_after_ms, now_ms_ - 2 * kMaxValidityMs, now_ms_ + 2 * kMaxValidityMs);
   refuse(std::move(record), refusal);
@@ -121,23 +130,23 @@ void ExecutorCore::refuse(PlanRecord record, const Refusal& refusal) {
   if (const auto written = write(std::move(record)); !written) notice(digest, refusal, true);
 }
 
-// The answer is new when the plan was just delivered, or when there is another reason now.
-void ExecutorCore::wait(const Digest& digest, const Envelope& envelope, Code code, std::string sentence) {
-  const auto it = waiting_.find(digest);
-  if (it == waiting_.end() || it->second.code != to_string(code)) notice(digest, {code, sentence}, true);
+// An answer is due when the plan was just delivered, or when there is another reason now.
+void ExecutorCore::wait(const Attempt& attempt, Refusal why) {
+  const auto it = waiting_.find(attempt.digest);
+  const bool known = it != waiting_.end() && it->second.attempt.envelope == attempt.envelope;
+  if (!known || it->second.why.code != why.code) notice(attempt.digest, why, true);
   if (it == waiting_.end() && waiting_.size() >= kMaxWaiting) return;   // it is delivered again
-  Waiting waiting{envelope, std::string(to_string(code)), std::move(sentence), now_ms_ + kTryAgainMs};
-  waiting_.insert_or_assign(digest, std::move(waiting));
+  waiting_.insert_or_assign(attempt.digest, Waiting{attempt, std::move(why), now_ms_ + kTryAgainMs});
 }
 
 void ExecutorCore::try_waiting() {
-  std::vector<Digest> due;
+  std::vector<Attempt> due;
   for (const auto& [digest, waiting] : waiting_) {
-    if (waiting.next_ms <= now_ms_) due.push_back(digest);
+    if (waiting.next_ms <= now_ms_) due.push_back(waiting.attempt);
   }
-  for (const auto& digest : due) {
-    const Envelope envelope = waiting_.at(digest).envelope;
-    try_plan(digest, envelope);
+  for (auto& attempt : due) {
+    if (!attempt.end_is_durable) attempt.seen = memory().checkpoint;
+    try_plan(std::move(attempt));
   }
 }
 
@@ -148,7 +157,7 @@ void ExecutorCore::expire_verified() {
   }
   for (auto& plan : over) {
     const auto waiting = waiting_.find(plan.digest);
-    const std::string why = waiting == waiting_.end() ? "" : " (" + waiting->second.sentence + ")";
+    const std::string why = waiting == waiting_.end() ? "" : " (" + waiting->second.why.sentence + ")";
     refuse(std::move(plan), {Code::expired, "its window ended before it could be done" + why + ": propose it again"});
   }
 }
@@ -168,15 +177,15 @@ Result<void> ExecutorCore::see_checkpoint(const Checkpoint& checkpoint, const st
   return write(std::move(facts));
 }
 
-void ExecutorCore::claim(const Approved& approved, const Envelope& envelope) {
+void ExecutorCore::claim(const Attempt& attempt, const Approved& approved) {
   const Plan& plan = approved.plan;
-  PlanRecord record = new_record(approved.digest, envelope, plan);
+  PlanRecord record = new_record(attempt.digest, attempt.envelope, plan);
   auto target = open_target(plan);
-  if (!target) return not_now(std::move(record), approved, envelope, target.error());
+  if (!target) return not_now(std::move(record), attempt, plan, target.error());
   record.before = (*target)->identity();
   for (const auto& check : plan.preconditions) {
     const auto read = (*target)->read(check.probe);
-    if (!read) return not_now(std::move(record), approved, envelope, read.error());
+    if (!read) return not_now(std::move(record), attempt, plan, read.error());
     const std::string found = to_string(Check{check.probe, Comparison::equal, *read});
     if (!holds(check, *read)) {
       return refuse(std::move(record), {Code::precondition_changed, "now " + found + ", it was approved for " + to_string(check) +
@@ -186,7 +195,7 @@ void ExecutorCore::claim(const Approved& approved, const Envelope& envelope) {
   }
   auto snapshot = (*target)->snapshot();
   if (snapshot && snapshot->size() > kMaxSnapshotBytes) snapshot = Error(Errc::unsupported, "the snapshot is too large");
-  if (!snapshot) return not_now(std::move(record), approved, envelope, snapshot.error());
+  if (!snapshot) return not_now(std::move(record), attempt, plan, snapshot.error());
 
   record.state = State::claimed;
   record.snapshot = std::move(*snapshot);
@@ -195,18 +204,18 @@ void ExecutorCore::claim(const Approved& approved, const Envelope& envelope) {
   record.started_ms = now_ms_;
   const auto ttl = ttl_ms(plan.action);
   if (ttl != 0 && !record.snapshot.empty()) record.restore_at_ms = now_ms_ + static_cast<std::int64_t>(ttl);
-  if (const auto written = write(record); !written) return wait(approved.digest, envelope, Code::journal_failed, written.error().message());
-  waiting_.erase(approved.digest);
+  if (const auto written = write(record); !written) return wait(attempt, {Code::journal_failed, written.error().message()});
+  waiting_.erase(attempt.digest);
   act(std::move(record), plan, std::move(*target));
 }
 
 // The target cannot be asked. One incarnation does not come back; a container does, and the disk or the kernel may.
-void ExecutorCore::not_now(PlanRecord record, const Approved& approved, const Envelope& envelope, const Error& error) {
+void ExecutorCore::not_now(PlanRecord record, const Attempt& attempt, const Plan& plan, const Error& error) {
   if (is(error, Errc::not_found)) return refuse(std::move(record), {Code::nothing_to_undo, error.context});
-  const bool final = is(error, Errc::permission) || is(error, Errc::unsupported) || info_of(approved.plan.action).binds_incarnation;
+  const bool final = is(error, Errc::permission) || is(error, Errc::unsupported) || info_of(plan.action).binds_incarnation;
   const std::string sentence = error.message() + ": nothing was done";
   if (final) return refuse(std::move(record), {Code::target_gone, sentence});
-  wait(approved.digest, envelope, Code::target_gone, sentence);
+  wait(attempt, {Code::target_gone, sentence});
 }
 
 const PlanRecord* ExecutorCore::other_of(const Plan& plan) const {

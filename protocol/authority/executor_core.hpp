@@ -26,9 +26,17 @@ class ExecutorCore final : public Executor {
   std::vector<Outcome> outcomes() const override;
 
  private:
-  // A plan that cannot be claimed at this moment (its target is gone, another one is in flight, the disk is full): tried again by the same
-  // path until its window is over.
-  struct Waiting { Envelope envelope; std::string code; std::string sentence; std::int64_t next_ms = 0; };
+  // A plan on its way to the claim. Its log proof begins at the checkpoint that was seen when it came; once the proof's end is durable (every
+  // later checkpoint continues it) the proof stays good however far the log goes on.
+  struct Attempt {
+    Digest digest{};
+    Envelope envelope;
+    std::optional<Checkpoint> seen;
+    bool end_is_durable = false;
+  };
+  // One that cannot be claimed at this moment (its target is gone, another one is in flight, the disk is full): tried again by the same path
+  // until its window is over.
+  struct Waiting { Attempt attempt; Refusal why; std::int64_t next_ms = 0; };
   // What of a plan is in memory only.
   struct Live {
     std::unique_ptr<OpenTarget> target;      // claimed and watched
@@ -64,16 +72,16 @@ class ExecutorCore final : public Executor {
 
   // executor_claim.cpp
   void deliver(const DeliverPlan& delivered);
-  void try_plan(const Digest& digest, const Envelope& envelope);
-  void wait(const Digest& digest, const Envelope& envelope, Code code, std::string sentence);
+  void try_plan(Attempt attempt);
+  void wait(const Attempt& attempt, Refusal why);
   void try_waiting();
   void expire_verified();
   bool busy_with_other(const Digest& digest) const;
   Result<void> see_checkpoint(const Checkpoint& checkpoint, const std::string& note);
-  void claim(const Approved& approved, const Envelope& envelope);
+  void claim(const Attempt& attempt, const Approved& approved);
   const PlanRecord* other_of(const Plan& plan) const;                // that an undo or extend names
-  void not_approved(const Digest& digest, const Envelope& envelope, const Refusal& refusal);
-  void not_now(PlanRecord record, const Approved& approved, const Envelope& envelope, const Error& error);
+  void not_approved(const Attempt& attempt, const Refusal& refusal);
+  void not_now(PlanRecord record, const Attempt& attempt, const Plan& plan, const Error& error);
   void refuse(PlanRecord record, const Refusal& refusal);
   void store(PlanRecord record);                                     // what has happened to a plan
   Result<std::unique_ptr<OpenTarget>> open_target(const Plan& plan);
