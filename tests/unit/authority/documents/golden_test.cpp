@@ -1,12 +1,9 @@
 // The bytes that people and nodes sign are kept in tests/golden/authority: what a released version signed is valid for ever, and a change of
 // what we write is seen. FW_REGENERATE_GOLDEN=1 writes the files anew; a released file is never changed, a new one is added.
 // index.json says what each file is, for the second verifier and for the tests of the verifier.
-#include <gmock/gmock.h>
+#include "tests/unit/authority/documents/golden.hpp"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <gmock/gmock.h>
 
 #include "tests/support/authority_builder.hpp"
 
@@ -15,15 +12,6 @@ namespace {
 
 constexpr std::size_t kEnvelopes = 50;
 
-std::filesystem::path folder() { return std::filesystem::path(FW_SOURCE_DIR) / "tests/golden/authority"; }
-
-std::string read_file(const std::string& name) {
-  std::ifstream file(folder() / name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string as_text(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
-ByteView as_bytes(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
 struct Case {
@@ -181,28 +169,20 @@ std::string index_json(const std::vector<Case>& all, const std::vector<Document>
   return out + "\n],\n\"envelopes\": [\n" + join(all, ",\n", [&](const Case& c) { return envelope_json(i++, c); }) + "\n]\n}\n";
 }
 
-void compare(const std::string& name, const std::string& now) {
-  if (std::getenv("FW_REGENERATE_GOLDEN") != nullptr) {
-    std::filesystem::create_directories((folder() / name).parent_path());
-    std::ofstream(folder() / name, std::ios::binary) << now;
-  }
-  EXPECT_TRUE(read_file(name) == now) << name << " is not what this version writes";
-}
-
 TEST(Golden, documents_are_written_as_ever) {
-  for (const auto& document : documents()) compare("documents/" + document.name + ".bin", as_text(document.bytes));
+  for (const auto& document : documents()) compare_golden("documents/" + document.name + ".bin", as_text(document.bytes));
 }
 
 TEST(Golden, plans_and_envelopes_are_written_as_ever) {
   const auto all = cases();
-  for (std::size_t i = 0; i < all.size(); ++i) compare(file_name(i), as_text(encode(all[i].envelope)));
-  compare("index.json", index_json(all, documents()));
+  for (std::size_t i = 0; i < all.size(); ++i) compare_golden(file_name(i), as_text(encode(all[i].envelope)));
+  compare_golden("index.json", index_json(all, documents()));
 }
 
 TEST(Golden, envelopes_are_read_as_what_was_written) {
   const auto all = cases();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto read = decode_envelope(as_bytes(read_file(file_name(i))));
+    const auto read = decode_envelope(as_bytes(read_golden(file_name(i))));
     ASSERT_TRUE(read) << file_name(i) << ": " << read.error().message();
     EXPECT_EQ(*read, all[i].envelope);
     EXPECT_EQ(parse_plan(read->plan).value(), all[i].plan);
@@ -214,7 +194,7 @@ TEST(Golden, envelopes_are_read_as_what_was_written) {
 TEST(Golden, signatures_of_documents_are_good) {
   const std::vector<std::string> names = {"root-1", "root-2", "root-3", "alice", "bob", "carol", "erin", "executor"};
   for (const auto& document : documents()) {
-    const auto bytes = read_file("documents/" + document.name + ".bin");
+    const auto bytes = read_golden("documents/" + document.name + ".bin");
     for (const auto& signature : document.signatures) {
       const auto signer = std::find_if(names.begin(), names.end(), [&](const auto& name) { return key_id(test::public_key_of(name)) == signature.key; });
       ASSERT_NE(signer, names.end()) << document.name;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/support/authority_builder.hpp"
+#include "tests/unit/authority/documents/golden.hpp"
 
 namespace fw::authority {
 namespace {
@@ -64,6 +65,12 @@ TEST(Packets, of_every_type_are_read_as_written) {
     EXPECT_EQ(*read, packet);
   }
   EXPECT_EQ(types.size(), std::variant_size_v<Packet>);
+}
+
+TEST(Packets, are_written_as_ever) {
+  const auto all = packets();
+  for (std::size_t i = 0; i < all.size(); ++i)
+    compare_golden("packets/" + std::string(i < 10 ? "0" : "") + std::to_string(i) + ".bin", as_text(to_bytes(all[i])));
 }
 
 TEST(Packets, have_one_form_for_what_they_say) {
