@@ -138,7 +138,7 @@ void Agent::report() {
   const auto spool = spool_.counters();
   std::uint64_t sensors_lost = 0;
   for (const auto& [source, count] : sensors.lost) sensors_lost += count;
-  const auto trouble = sensors_lost + uplink.event_frames_refused_total + uplink.ticks_dropped_total + spool.events_lost_total +
+  const auto trouble = sensors_lost + uplink.event_frames_refused_total + uplink.ticks_dropped_total + uplink.executor_packets_dropped_total + spool.events_lost_total +
                        spool.samples_dropped_total + spool.samples_thinned_total + spool.disk_errors_total;
   // A quiet node says nothing; something newly lost is worth a line.
   const auto level = trouble == reported_trouble_ ? log::Level::debug : log::Level::info;
@@ -147,6 +147,8 @@ void Agent::report() {
              {{"entities", sensors.entities}, {"events", sensors.events_total}, {"event_frames_sent", uplink.event_frames_sent_total},
               {"ticks_sent", uplink.ticks_sent_total}, {"ticks_spooled", uplink.ticks_spooled_total}, {"ticks_dropped", uplink.ticks_dropped_total},
               {"connections", uplink.connections_total}, {"connect_failures", uplink.connect_failures_total},
+              {"executor_packets_sent", uplink.executor_packets_sent_total},
+              {"executor_packets_received", uplink.executor_packets_received_total}, {"executor_packets_dropped", uplink.executor_packets_dropped_total},
               {"bytes_sent", uplink.bytes_sent_total}, {"spool_bytes", spool.bytes}, {"spool_events_lost", spool.events_lost_total},
               {"spool_samples_thinned", spool.samples_thinned_total}, {"spool_samples_dropped", spool.samples_dropped_total},
               {"disk_errors", spool.disk_errors_total}, {"sensors_lost", sensors_lost}, {"frames_refused", uplink.event_frames_refused_total}});

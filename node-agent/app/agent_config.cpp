@@ -25,6 +25,7 @@ config::Schema schema_of(AgentConfig& config) {
   schema.boolean({.name = "bpf.enabled", .help = "Load the BPF programs where the kernel and the rights allow it."},
                  config.bpf_enabled);
   schema.path({.name = "cgroup.root", .help = "Put before every path of /proc and cgroups; for an agent whose host is mounted below a folder."}, config.cgroup_root);
+  schema.path({.name = "executor.socket", .help = "Socket of this node's fleetwright-executor, whose packets the agent relays; empty: there is none."}, config.executor_socket);
   schema.text({.name = "log.level", .help = "Least important level that is written.", .choices = {"error", "warn", "info", "debug", "trace"}}, config.log_level);
   schema.text({.name = "log.format", .help = "Lines for people or for machines, on stderr.", .choices = {"text", "json"}},
               config.log_format);

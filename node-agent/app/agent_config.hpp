@@ -24,6 +24,7 @@ struct AgentConfig {
   std::chrono::milliseconds sample_hot_period{1'000};
   bool bpf_enabled = true;
   std::string cgroup_root;
+  std::string executor_socket;
   std::string log_level = "info";
   std::string log_format = "text";
 };

@@ -80,7 +80,7 @@ uplink::UplinkConfig uplink_config(const AgentConfig& config) {
   std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
   const auto server_name = config.aggregator_server_name.empty() ? host : config.aggregator_server_name;
   return {.host = host, .port = port, .server_name = server_name,
-          .tls = {.certificate = config.tls_certificate, .key = config.tls_key, .ca = config.tls_ca}, .backoff = {}};
+          .tls = {.certificate = config.tls_certificate, .key = config.tls_key, .ca = config.tls_ca}, .backoff = {}, .executor_socket = config.executor_socket};
 }
 
 int list_collectors() {
@@ -115,6 +115,7 @@ int run_agent(const AgentConfig& config) {
 
   auto lacking = (*sensors)->features().lacking();
   if (!spool.in_memory().empty()) lacking.push_back("spool: only in memory: " + spool.in_memory() + "; give the agent a folder that it may write (spool.folder)");
+  if (config.executor_socket.empty()) lacking.emplace_back("executor: none on this node, so no plan can be carried out here (executor.socket)");
   log::info("agent started", {{"version", kVersion}, {"node", identity.name}, {"node_uid", identity.uid}, {"kernel", (*sensors)->features().release},
                               {"cgroups", (*sensors)->features().cgroup_mode}, {"aggregator", config.aggregator_address},
                               {"stream", spool.stream_id().str()}});

@@ -9,6 +9,7 @@
 #include "common/async/with_timeout.hpp"
 #include "common/id.hpp"
 #include "common/log.hpp"
+#include "node-agent/uplink/executor_relay.hpp"
 #include "node-agent/uplink/sample_blocks.hpp"
 #include "node-agent/uplink/signal.hpp"
 #include "protocol/session/session.hpp"
@@ -46,7 +47,8 @@ std::uint64_t random_bits() {
 struct Uplink::Impl {
   Impl(asio::any_io_executor executor, UplinkConfig c, Spool& s, Node& n, const Clock& k)
       : config(std::move(c)), spool(s), node(n), clock(k), failure_limiter(k), refused_limiter(k), outgoing(executor), changed(executor),
-        backlog(executor), unsynced(executor), backoff(config.backoff) {}
+        backlog(executor), unsynced(executor), welcomed(executor), backoff(config.backoff),
+        relay(executor, config.executor_socket, [this](Bytes packet) { from_executor(std::move(packet)); }, clock) {}
 
   session::Now now() const { return {clock.mono_ns(), clock.wall_ns()}; }
   bool ready() const { return session && session->ready() && !closing; }
@@ -70,11 +72,15 @@ struct Uplink::Impl {
       spool.rewind(session->acknowledged_seq());
       node.on_welcome(*welcome);
       backlog.notify();
+      welcomed.notify();
     } else if (const auto* ack = std::get_if<wire::Ack>(&message)) {
       spool.acknowledged(ack->seq);
       changed.notify();
     } else if (const auto* focus = std::get_if<wire::Focus>(&message)) {
       node.on_focus(*focus);
+    } else if (auto* packet = std::get_if<wire::ExecutorPacket>(&message)) {
+      counters.executor_packets_received_total += 1;
+      relay.send(std::move(packet->bytes));
     }
     pump();
   }
@@ -159,10 +165,27 @@ struct Uplink::Impl {
     }
   }
 
+  asio::awaitable<Error> relay_loop() {
+    while (!ready() || config.executor_socket.empty()) co_await welcomed.wait();
+    co_await relay.run();
+    co_return Error(Errc::gone, "executor relay");
+  }
+
+  void from_executor(Bytes packet) {
+    if (ready() && outbox.size() + writing.size() <= kMaxOutboxBytes) {
+      if (auto out = session->send_executor({std::move(packet)}, now())) {
+        counters.executor_packets_sent_total += 1;
+        return handle(std::move(*out));
+      }
+    }
+    executor_dropped += 1;
+  }
+
   asio::awaitable<Error> converse(transport::Connection& connection, session::Now started) {
     auto hello = node.hello();
     hello.stream_id = spool.stream_id();
     hello.acknowledged_seq = spool.acknowledged_seq();
+    if (!config.executor_socket.empty()) hello.features |= wire::kFeatureExecutor;
     hello.wall_time_ns = now().wall_ns;
     hello.mono_ns = now().mono_ns;
     closing.reset();
@@ -170,7 +193,7 @@ struct Uplink::Impl {
     writing.clear();
     session.emplace(std::move(hello), started);
     handle(session->start(now()));
-    const auto end = co_await (read_loop(connection) || write_loop(connection) || timer_loop() || backlog_loop());
+    const auto end = co_await (read_loop(connection) || write_loop(connection) || timer_loop() || backlog_loop() || relay_loop());
     co_return std::visit([](const Error& error) { return error; }, end);
   }
 
@@ -324,7 +347,10 @@ struct Uplink::Impl {
   Signal changed;                                 // acknowledged or disconnected
   Signal backlog;                                 // samples may be sent
   Signal unsynced;
+  Signal welcomed;                                // executor packets may be sent
   session::Backoff backoff;
+  ExecutorRelay relay;
+  std::uint64_t executor_dropped = 0;             // on the way to the aggregator
   UplinkCounters counters;
 };
 
@@ -348,6 +374,9 @@ void Uplink::send(const wire::Samples& samples) { impl_->send_samples(samples); 
 
 asio::awaitable<void> Uplink::finish(std::chrono::nanoseconds limit) { return impl_->finish(limit); }
 
-const UplinkCounters& Uplink::counters() const noexcept { return impl_->counters; }
+const UplinkCounters& Uplink::counters() const noexcept {
+  impl_->counters.executor_packets_dropped_total = impl_->executor_dropped + impl_->relay.counters().dropped_total;
+  return impl_->counters;
+}
 
 }  // namespace fw::uplink

@@ -27,6 +27,7 @@ struct UplinkConfig {
   std::string server_name;             // must be in the aggregator's certificate
   transport::TlsFiles tls;             // read again for each connection, so a renewed certificate needs no restart
   session::BackoffLimits backoff;
+  std::string executor_socket;         // of the node's executor; "": there is none
 };
 
 // What the uplink needs to know of the node, and what the aggregator asks of it. All calls come on the executor.
@@ -49,6 +50,9 @@ struct UplinkCounters {
   std::uint64_t ticks_spooled_total = 0;         // no connection
   std::uint64_t ticks_dropped_total = 0;         // Slow, or the peer takes nothing
   std::uint64_t backlog_blocks_sent_total = 0;
+  std::uint64_t executor_packets_sent_total = 0;       // to the aggregator
+  std::uint64_t executor_packets_received_total = 0;   // from it
+  std::uint64_t executor_packets_dropped_total = 0;    // on either side; they come again
   std::uint64_t bytes_sent_total = 0;
   std::uint64_t bytes_received_total = 0;
   bool connected = false;

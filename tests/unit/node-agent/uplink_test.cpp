@@ -8,6 +8,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -76,6 +79,7 @@ class Aggregator {
   std::uint64_t doubled = 0;                              // events that passed the watermark twice
   std::uint64_t repeated = 0;                             // frames received again
   std::vector<wire::Samples> samples;
+  std::vector<std::string> executor_packets;              // each is answered by "ok"
   int connections = 0;
   std::optional<std::string> goodbye;
 
@@ -140,6 +144,9 @@ class Aggregator {
       if (acknowledges) put(session_->ack(watermark, now()));
     } else if (auto* tick = std::get_if<wire::Samples>(&message)) {
       samples.push_back(std::move(*tick));
+    } else if (auto* packet = std::get_if<wire::ExecutorPacket>(&message)) {
+      put(session_->send_executor({{'o', 'k'}}, now()));
+      executor_packets.push_back(std::string(packet->bytes.begin(), packet->bytes.end()));
     } else if (const auto* bye = std::get_if<wire::Goodbye>(&message)) {
       goodbye = bye->reason;
     }
@@ -189,10 +196,11 @@ class UplinkTest : public ::testing::Test {
     log::set_output({});
   }
 
-  void connect(std::uint16_t port) {
+  void connect(std::uint16_t port, const std::string& executor_socket = {}) {
     uplink = std::make_unique<Uplink>(io.get_executor(),
                                       UplinkConfig{.host = "127.0.0.1", .port = port, .server_name = "127.0.0.1", .tls = pki().node,
-                                                   .backoff = {.first = 5ms, .most = 20ms, .healthy = 60s}},
+                                                   .backoff = {.first = 5ms, .most = 20ms, .healthy = 60s},
+                                                   .executor_socket = executor_socket},
                                       spool, node, clock);
     tasks.spawn("uplink", uplink->run());
   }
@@ -240,6 +248,87 @@ class UplinkTest : public ::testing::Test {
   TaskGroup tasks;
   std::unique_ptr<Uplink> uplink;
 };
+
+// Greets each connection with "status", as the executor does.
+class FakeExecutor {
+ public:
+  FakeExecutor() : path(pki().folder + "/executor.sock") {
+    ::unlink(path.c_str());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    listener_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listener_.get(), 4), 0);
+  }
+
+  // Whatever can be done without waiting.
+  void work() {
+    if (UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)); peer.valid()) {
+      peer_ = std::move(peer);
+      ++connections;
+      send("status");
+    }
+    char buffer[100];
+    const auto bytes = ::recv(peer_.get(), buffer, sizeof buffer, 0);
+    if (bytes > 0) received.emplace_back(buffer, static_cast<std::size_t>(bytes));
+    if (bytes == 0) peer_.reset();
+  }
+  void send(const std::string& packet) { EXPECT_EQ(::send(peer_.get(), packet.data(), packet.size(), 0), static_cast<ssize_t>(packet.size())); }
+  void hang_up() { peer_.reset(); }
+  bool has_peer() const { return peer_.valid(); }
+
+  std::string path;
+  int connections = 0;
+  std::vector<std::string> received;
+
+ private:
+  UniqueFd listener_, peer_;
+};
+
+TEST_F(UplinkTest, relays_executor_packets_both_ways_unread) {
+  FakeExecutor executor;
+  aggregator.start();
+  connect(aggregator.port, executor.path);
+  ASSERT_TRUE(run_until([&] { executor.work(); return executor.received.size() == 1; }));
+  EXPECT_EQ(executor.received.front(), "ok");
+  EXPECT_EQ(aggregator.executor_packets, std::vector<std::string>{"status"});
+  executor.send(std::string(20'000, 'x'));
+  ASSERT_TRUE(run_until([&] { executor.work(); return executor.received.size() == 2; }));
+  EXPECT_EQ(aggregator.executor_packets.back().size(), 20'000U);
+  EXPECT_EQ(uplink->counters().executor_packets_sent_total, 2U);
+  EXPECT_EQ(uplink->counters().executor_packets_dropped_total, 0U);
+}
+
+TEST_F(UplinkTest, comes_back_to_an_executor_that_was_started_again) {
+  FakeExecutor executor;
+  aggregator.start();
+  connect(aggregator.port, executor.path);
+  ASSERT_TRUE(run_until([&] { executor.work(); return executor.received.size() == 1; }));
+  executor.hang_up();
+  ASSERT_TRUE(run_until([&] { executor.work(); return executor.received.size() == 2; }));
+  EXPECT_EQ(executor.connections, 2);
+  EXPECT_EQ(aggregator.connections, 1) << "the aggregator's session goes on";
+}
+
+TEST_F(UplinkTest, each_session_of_the_uplink_is_greeted_by_the_executor) {
+  FakeExecutor executor;
+  aggregator.start();
+  connect(aggregator.port, executor.path);
+  ASSERT_TRUE(run_until([&] { executor.work(); return executor.received.size() == 1; }));
+  aggregator.cut();
+  ASSERT_TRUE(run_until([&] { executor.work(); return aggregator.executor_packets.size() == 2; }));
+  EXPECT_EQ(executor.connections, 2);
+  EXPECT_EQ(aggregator.connections, 2);
+}
+
+TEST_F(UplinkTest, works_without_an_executor_at_its_socket) {
+  aggregator.start();
+  connect(aggregator.port, pki().folder + "/nobody.sock");
+  ASSERT_TRUE(run_until([&] { return uplink->counters().connected; }));
+  send_event("first");
+  EXPECT_TRUE(run_until([&] { return !aggregator.stored.empty(); }));
+}
 
 TEST_F(UplinkTest, delivers_events_at_once_and_frees_them_when_acknowledged) {
   aggregator.start();
