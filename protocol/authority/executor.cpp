@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kJournalRetryMs = 1'000;
 constexpr std::int64_t kReportAgainMs = 5'000, kReportAgainMaxMs = 60'000;
 constexpr std::int64_t kForgetEveryMs = 60'000;
-constexpr std::uint64_t kCompactAboveBytes = 1024 * 1024;   // and twice the state
+constexpr std::uint64_t kCompactAboveBytes = 256 * 1024;   // and twice the state
 
 Result<Policy> good_policy(const Bytes& document) {
   auto policy = parse_policy(document);

@@ -10,7 +10,7 @@
 namespace fw::authority {
 
 inline constexpr std::size_t kMaxPlans = 1024;                       // kept at a time
-inline constexpr std::size_t kMaxStateBytes = 6 * 1024 * 1024;       // of them; a file of the journal is at most twice this and 1 MiB
+inline constexpr std::size_t kMaxStateBytes = 4 * 1024 * 1024;       // of them; a file of the journal is at most three times this and 256 KiB, plus a record
 inline constexpr std::size_t kMaxKept = 4096;                        // denials, and statements
 inline constexpr std::int64_t kForgetAfterMs = 24LL * 3600 * 1000;   // after the end of a plan's window and the skew
 inline constexpr std::int64_t kUndoKeptMs = 30LL * 24 * 3600 * 1000; // so long what can be undone, or was not acknowledged, is kept

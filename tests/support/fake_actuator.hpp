@@ -2,6 +2,7 @@
 // executor, fails on demand, and can end the program (FakeDisk::Crash) around any of its calls.
 #pragma once
 #include <cstring>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ class FakeActuator final : public authority::Actuator {
   std::map<std::string, Object> objects;
   std::map<authority::Nonce, Done> done;                 // by the plan's nonce
   std::map<Call, Error> failing;                         // each such call fails so
+  std::function<void(const authority::Plan&)> on_effect;   // just before apply() changes something
   std::optional<Error> fails_after_effect;               // apply() does it and says this
   std::uint64_t calls = 0, crash_before_call = 0, crash_after_call = 0;   // numbered from 1
 
@@ -91,6 +93,7 @@ class FakeActuator final : public authority::Actuator {
       if (const auto problem = world_.begin(Call::apply)) return *problem;
       auto* object = find();
       if (!object) return ended();
+      if (world_.on_effect) world_.on_effect(plan_);
       auto& done = world_.done[plan_.nonce];
       ++done.applied;
       const auto* kill = std::get_if<authority::KillProcess>(&plan_.action);

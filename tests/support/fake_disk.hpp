@@ -34,6 +34,18 @@ class FakeDisk final : public Disk {
   }
   Bytes* content(const std::string& name) { return live_.contains(name) ? &live_[name]->data : nullptr; }
 
+  // What a power loss would leave at this moment, as a disk of its own.
+  FakeDisk durable_copy() const {
+    FakeDisk copy;
+    for (const auto& [name, file] : durable_) {
+      const auto synced = std::min(file->synced_bytes, file->data.size());
+      auto& kept = copy.live_[name] = std::make_shared<File>();
+      kept->data.assign(file->data.begin(), file->data.begin() + static_cast<std::ptrdiff_t>(synced));
+      kept->synced_bytes = synced;
+    }
+    copy.durable_ = copy.live_;
+    return copy;
+  }
   // The machine comes back.
   void restart(AfterCrash mode) {
     if (mode == AfterCrash::drop_unsynced) live_ = durable_;
