@@ -63,8 +63,8 @@ std::string actions_page() {
            std::string(recovery_text(row.recovery)) + " |\n";
   }
   out +=
-      "\nNo action but `diagnose` touches the root cgroup or the node's own machinery: kubelet, container runtimes, systemd's services,\n"
-      "ssh, etcd, Fleetwright itself.\n\n"
+      "\nNo action but `diagnose` touches the root cgroup, the slices that hold everything of a kind (`system.slice`, `kubepods`), or the\n"
+      "node's own machinery: kubelet, container runtimes, systemd's services, ssh, etcd, Fleetwright itself.\n\n"
       "## Settings of `set_sysctl`\n\n"
       "| key | from | to |\n|---|---|---|\n";
   for (const auto& row : sysctls())

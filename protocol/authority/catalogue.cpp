@@ -228,12 +228,20 @@ Owner owner_of(const Target& target) {
 
 bool is_protected_cgroup(std::string_view path) {
   if (path == "/") return true;
+  // What holds everything of a kind: to freeze system.slice is to freeze the kubelet.
+  const auto last = path.substr(std::min(path.rfind('/') + 1, path.size()));
+  for (const std::string_view whole : {"system.slice", "user.slice", "machine.slice", "runtime.slice", "podruntime.slice", "kubelet.slice",
+                                       "kubepods", "kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice",
+                                       "kubelet-kubepods.slice", "kubelet-kubepods-burstable.slice", "kubelet-kubepods-besteffort.slice"})
+    if (last == whole) return true;
+  if (path.ends_with("kubepods/burstable") || path.ends_with("kubepods/besteffort")) return true;
   return any_component(path, [](std::string_view component) {
     if (component == "init.scope" || component == "fleetwright" || component.starts_with("fleetwright-") ||
         (component.starts_with("systemd-") && component.ends_with(".service")))
       return true;
-    for (const std::string_view unit : {"kubelet.service", "containerd.service", "crio.service", "docker.service", "dbus.service",
-                                        "dbus-broker.service", "etcd.service", "k3s.service", "k3s-agent.service", "ssh.service", "sshd.service"})
+    for (const std::string_view unit :
+         {"kubelet.service", "containerd.service", "crio.service", "docker.service", "dbus.service", "dbus-broker.service", "etcd.service",
+          "k3s.service", "k3s-agent.service", "rke2-server.service", "rke2-agent.service", "ssh.service", "sshd.service", "NetworkManager.service"})
       if (component == unit) return true;
     return false;
   });

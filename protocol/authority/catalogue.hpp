@@ -50,7 +50,8 @@ Owner owner_of(const Target& target);
 // 0..3. Pure; from action, parameters and owner. Undo and extend: 1.
 std::uint8_t class_of(const Plan& plan);
 
-// Cgroups of the node's own machinery (kubelet, container runtimes, systemd, Fleetwright) and the root: no action but diagnose touches them.
+// The root, the slices that hold everything of a kind (system.slice, kubepods), and cgroups of the node's own machinery (kubelet, container
+// runtimes, systemd, Fleetwright): no action but diagnose touches them.
 bool is_protected_cgroup(std::string_view cgroup_path);
 
 // Every rule of the plan by itself (bounds, TTL, identity that the action needs, window, effect present), a sentence each; empty: good.

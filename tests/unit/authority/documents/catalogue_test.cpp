@@ -84,9 +84,11 @@ TEST(OwnerOf, follows_from_the_path_and_the_pod) {
 TEST(ProtectedCgroups, are_those_of_the_node_itself) {
   for (const std::string_view path : {"/", "/init.scope", "/system.slice/kubelet.service", "/system.slice/containerd.service", "/runtime.slice/crio.service",
                                       "/system.slice/docker.service/x", "/system.slice/systemd-journald.service", "/system.slice/dbus.service",
-                                      "/system.slice/sshd.service", "/fleetwright", "/system.slice/fleetwright-agent.service", "/system.slice/etcd.service"})
+                                      "/system.slice/sshd.service", "/fleetwright", "/system.slice/fleetwright-agent.service", "/system.slice/etcd.service",
+                                      "/system.slice", "/kubepods", "/kubepods/burstable", "/kubepods.slice/kubepods-besteffort.slice", "/kubelet.slice"})
     EXPECT_TRUE(is_protected_cgroup(path)) << path;
-  for (const std::string_view path : {"", "/shop", "/system.slice/shop.service", "/system.slice/my-kubelet.service", "/system.slice/systemd-shop.scope"})
+  for (const std::string_view path : {"", "/shop", "/system.slice/shop.service", "/system.slice/my-kubelet.service", "/system.slice/systemd-shop.scope", "/kubepods/burstable/pod1", "/shop/burstable",
+                                      "/kubepods.slice/kubepods-pod1.slice", "/shop.slice"})
     EXPECT_FALSE(is_protected_cgroup(path)) << path;
 }
 
