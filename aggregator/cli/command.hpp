@@ -8,6 +8,7 @@
 
 namespace CLI {
 class App;
+class Option;
 }
 
 namespace fw::cli {
@@ -30,7 +31,17 @@ void add_list_commands(CLI::App& root, Commands& commands);      // incidents no
 void add_incident_commands(CLI::App& root, Commands& commands);  // show explain take note close
 void add_case_commands(CLI::App& root, Commands& commands);      // case cards
 void add_setup_commands(CLI::App& root, Commands& commands);     // init doctor config
-void add_meta_commands(CLI::App& root, Commands& commands);      // completion version help
+void add_plan_commands(CLI::App& root, Commands& commands);      // plan
+void add_approve_commands(CLI::App& root, Commands& commands);   // approve deny undo extend
+void add_statement_commands(CLI::App& root, Commands& commands); // pause resume settle statement
+void add_standing_commands(CLI::App& root, Commands& commands);  // standing
+void add_policy_commands(CLI::App& root, Commands& commands);    // policy
+void add_key_commands(CLI::App& root, Commands& commands);       // key
+void add_audit_commands(CLI::App& root, Commands& commands);     // audit
+void add_meta_commands(CLI::App& root, Commands& commands);      // actions completion version help
+
+// The argument of every command about one plan.
+CLI::Option* add_plan_id(CLI::App* command, std::string& id);
 
 // The whole program; the exit code. Threading: the main thread.
 int run(int argc, const char* const* argv);
@@ -40,6 +51,8 @@ inline constexpr char kIncidentArgument[] = "INCIDENT";
 inline constexpr char kContextArgument[] = "CONTEXT";
 inline constexpr char kTopicArgument[] = "TOPIC";
 inline constexpr char kShellArgument[] = "SHELL";
+inline constexpr char kPlanArgument[] = "PLAN";
+inline constexpr char kKeyArgument[] = "KEY";
 inline constexpr char kFileArgument[] = "FILE";
 inline constexpr char kFolderArgument[] = "FOLDER";
 

@@ -11,8 +11,10 @@
 namespace fw::cli {
 namespace {
 
-bool is_dynamic(std::string_view kind) { return kind == kIncidentArgument || kind == kContextArgument; }
-bool is_path(std::string_view kind) { return kind == kFileArgument || kind == kFolderArgument; }
+bool is_dynamic(std::string_view kind) {
+  return kind == kIncidentArgument || kind == kPlanArgument || kind == kContextArgument;
+}
+bool is_path(std::string_view kind) { return kind == kFileArgument || kind == kFolderArgument || kind == kKeyArgument; }
 
 CommandSpec describe_one(const CLI::App& app, const std::string& path) {
   CommandSpec out{path, app.get_description(), {}, {}, {}};
@@ -212,8 +214,9 @@ std::vector<CommandSpec> describe(const CLI::App& root) {
 std::vector<std::string> static_values(std::string_view kind) {
   if (kind == "FORMAT") return {"text", "wide", "json", "name"};
   if (kind == "WHEN") return {"auto", "always", "never"};
+  if (kind == "PROFILE") return {"solo", "team", "enterprise"};
   if (kind == kShellArgument) return {"bash", "zsh", "fish"};
-  if (kind == kTopicArgument) return {"exit-codes", "formatting", "environment"};
+  if (kind == kTopicArgument) return {"exit-codes", "formatting", "environment", "approving"};
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "aggregator/cli/files.hpp"
+#include "aggregator/cli/signing/signer.hpp"
 
 namespace fw::cli {
 namespace {
@@ -122,7 +123,8 @@ Result<ContextsFile> parse_contexts(std::string_view bytes) {
   });
   if (!cluster_result) return cluster_result.error();
   const auto user_result = users.each([&](std::string name, const json::object& user) {
-    out.users.push_back({std::move(name), users.text(user, "client-certificate"), users.text(user, "client-key")});
+    out.users.push_back({std::move(name), users.text(user, "client-certificate"), users.text(user, "client-key"),
+                         users.text(user, "signing-key", false)});
   });
   if (!user_result) return user_result.error();
   const auto context_result = contexts.each([&](std::string name, const json::object& context) {
@@ -149,9 +151,12 @@ std::string render_contexts(const ContextsFile& file) {
   out += "\n  ],\n  \"users\": [";
   for (std::size_t i = 0; i < file.users.size(); ++i) {
     const auto& user = file.users[i];
+    const auto signing_key =
+        user.signing_key.empty() ? std::string() : ",\n      \"signing-key\": " + quoted(user.signing_key);
     out += fmt::format(
-        "\n    {{\"name\": {}, \"user\": {{\n      \"client-certificate\": {},\n      \"client-key\": {}}}}}{}",
-        quoted(user.name), quoted(user.client_certificate), quoted(user.client_key), separator(file.users, i));
+        "\n    {{\"name\": {}, \"user\": {{\n      \"client-certificate\": {},\n      \"client-key\": {}{}}}}}{}",
+        quoted(user.name), quoted(user.client_certificate), quoted(user.client_key), signing_key,
+        separator(file.users, i));
   }
   out += "\n  ],\n  \"contexts\": [";
   for (std::size_t i = 0; i < file.contexts.size(); ++i) {
@@ -213,7 +218,8 @@ Outcome<Context> resolve_context(const ContextsFile& file, const std::string& fo
                  user->name,
                  absolute(cluster->certificate_authority),
                  absolute(user->client_certificate),
-                 absolute(user->client_key)};
+                 absolute(user->client_key),
+                 is_agent_key(user->signing_key) ? user->signing_key : absolute(user->signing_key)};
 }
 
 }  // namespace fw::cli

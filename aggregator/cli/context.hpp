@@ -23,6 +23,7 @@ struct Cluster {
 };
 struct User {
   std::string name, client_certificate, client_key;
+  std::string signing_key = {};  // a path, "ssh-agent" or "ssh-agent:WORD"; "": none
 };
 struct NamedContext {
   std::string name, cluster, user;
@@ -46,7 +47,7 @@ Outcome<void> save_contexts(const std::string& folder, const ContextsFile& file)
 // One context with everything looked up and every path absolute.
 struct Context {
   std::string name, server, server_name, person;
-  std::string ca_file, certificate_file, key_file;
+  std::string ca_file, certificate_file, key_file, signing_key = {};
 };
 
 // `wanted`: --context, else $FLEETWRIGHT_CONTEXT, else current-context.

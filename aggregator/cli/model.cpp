@@ -1,91 +1,17 @@
 #include "aggregator/cli/model.hpp"
 
-#include <boost/json.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <tuple>
 
+#include "aggregator/cli/json_read.hpp"
+
 namespace fw::cli {
 namespace {
 
-namespace json = boost::json;
+using namespace json_read;
 
-constexpr std::size_t kMaxDepth = 32;
-
-// Missing keys and wrong types give the type's default.
-const json::value* find(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-std::string text(const json::object& object, std::string_view key) {
-  const auto* value = find(object, key);
-  const auto* string = value != nullptr ? value->if_string() : nullptr;
-  return string != nullptr ? std::string(*string) : std::string();
-}
-
-std::optional<std::string> optional_text(const json::object& object, std::string_view key) {
-  const auto* value = find(object, key);
-  if (value == nullptr) return std::nullopt;
-  if (const auto* string = value->if_string()) return std::string(*string);
-  return json::serialize(*value);  // numbers and the like as their JSON text
-}
-
-std::optional<std::int64_t> optional_integer(const json::object& object, std::string_view key) {
-  const auto* value = find(object, key);
-  if (value == nullptr || !value->is_number()) return std::nullopt;
-  json::error_code error;
-  const auto number = value->to_number<std::int64_t>(error);
-  return error ? std::nullopt : std::optional(number);
-}
-
-std::int64_t integer(const json::object& object, std::string_view key) {
-  return optional_integer(object, key).value_or(0);
-}
-
-// Absent times are left out or zero.
-std::optional<std::int64_t> optional_time(const json::object& object, std::string_view key) {
-  const auto time = optional_integer(object, key);
-  return time && *time != 0 ? time : std::nullopt;
-}
-
-bool boolean(const json::object& object, std::string_view key) {
-  const auto* value = find(object, key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-const json::object* child(const json::object& object, std::string_view key) {
-  const auto* value = find(object, key);
-  return value != nullptr ? value->if_object() : nullptr;
-}
-
-template <class Visit>
-void each_object(const json::object& object, std::string_view key, Visit visit) {
-  const auto* value = find(object, key);
-  const auto* array = value != nullptr ? value->if_array() : nullptr;
-  if (array == nullptr) return;
-  for (const auto& item : *array) {
-    if (const auto* inner = item.if_object()) visit(*inner);
-  }
-}
-
-Result<json::object> parse(std::string_view bytes, std::string_view kind) {
-  json::error_code error;
-  json::parse_options options;
-  options.max_depth = kMaxDepth;
-  auto value = json::parse(bytes, error, {}, options);
-  if (error) return Error(Errc::malformed, "not JSON: " + error.message());
-  auto* object = value.if_object();
-  if (object == nullptr) return Error(Errc::malformed, "not a JSON object");
-  const auto found = text(*object, "kind");
-  if (found != kind) {
-    return Error(Errc::malformed, "expected kind " + std::string(kind) + ", got " + (found.empty() ? "none" : found));
-  }
-  return std::move(*object);
-}
-
-Incident incident_of(const json::object& object) {
+Incident incident_of(const Object& object) {
   Incident out;
   out.id = text(object, "id");
   out.uid = text(object, "uid");
@@ -105,7 +31,7 @@ Incident incident_of(const json::object& object) {
   out.explained_ns = optional_time(object, "explainedNs");
   out.resolved_ns = optional_time(object, "resolvedNs");
   out.closed_ns = optional_time(object, "closedNs");
-  each_object(object, "symptoms", [&](const json::object& symptom) {
+  each_object(object, "symptoms", [&](const Object& symptom) {
     out.symptoms.push_back(
         {text(symptom, "kind"), integer(symptom, "count"), integer(symptom, "firstNs"), integer(symptom, "lastNs")});
   });
@@ -119,17 +45,20 @@ Incident incident_of(const json::object& object) {
     out.suspect = SuspectChange{text(*suspect, "id"), text(*suspect, "summary"), text(*suspect, "actor"),
                                 text(*suspect, "source")};
   }
+  out.plan = text(object, "plan");
+  out.plan_state = text(object, "planState");
+  out.plan_class = optional_integer(object, "planClass");
   out.taken_by = text(object, "takenBy");
   out.closed_by = text(object, "closedBy");
   out.close_reason = text(object, "closeReason");
   out.confirmed_cause = text(object, "confirmedCause");
-  each_object(object, "notes", [&](const json::object& note) {
+  each_object(object, "notes", [&](const Object& note) {
     out.notes.push_back({text(note, "author"), text(note, "text"), integer(note, "timeNs")});
   });
   return out;
 }
 
-Change change_of(const json::object& object) {
+Change change_of(const Object& object) {
   Change out;
   out.id = text(object, "id");
   out.source = text(object, "source");
@@ -151,13 +80,13 @@ Change change_of(const json::object& object) {
   out.started_ns = integer(object, "startedNs");
   out.finished_ns = optional_time(object, "finishedNs");
   out.received_ns = integer(object, "receivedNs");
-  each_object(object, "fields", [&](const json::object& field) {
+  each_object(object, "fields", [&](const Object& field) {
     out.fields.push_back({text(field, "path"), optional_text(field, "before"), optional_text(field, "after")});
   });
   return out;
 }
 
-Node node_of(const json::object& object) {
+Node node_of(const Object& object) {
   Node out;
   out.uid = text(object, "uid");
   out.name = text(object, "name");
@@ -173,11 +102,7 @@ Node node_of(const json::object& object) {
   out.events_total = integer(object, "eventsTotal");
   out.lost_samples_total = integer(object, "lostSamplesTotal");
   out.lost_events_total = integer(object, "lostEventsTotal");
-  if (const auto* lacking = find(object, "lacking"); lacking != nullptr && lacking->is_array()) {
-    for (const auto& item : lacking->get_array()) {
-      if (const auto* string = item.if_string()) out.lacking.emplace_back(*string);
-    }
-  }
+  out.lacking = texts(object, "lacking");
   return out;
 }
 
@@ -186,7 +111,7 @@ Result<std::vector<T>> read_list(std::string_view bytes, std::string_view kind, 
   auto object = parse(bytes, kind);
   if (!object) return object.error();
   std::vector<T> out;
-  each_object(*object, "items", [&](const json::object& item) { out.push_back(convert(item)); });
+  each_object(*object, "items", [&](const Object& item) { out.push_back(convert(item)); });
   return out;
 }
 
@@ -229,7 +154,7 @@ Result<Status> read_status(std::string_view bytes) {
   auto object = parse(bytes, "Status");
   if (!object) return object.error();
   Status out{text(*object, "version"), text(*object, "person"), {}};
-  each_object(*object, "checks", [&](const json::object& check) {
+  each_object(*object, "checks", [&](const Object& check) {
     out.checks.push_back({text(check, "name"), text(check, "detail"), boolean(check, "ok")});
   });
   return out;

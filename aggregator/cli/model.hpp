@@ -42,6 +42,8 @@ struct Incident {
   std::optional<Cause> cause;
   std::string verdict;
   std::optional<SuspectChange> suspect;
+  std::string plan, plan_state;                 // digest and state of its newest plan
+  std::optional<std::int64_t> plan_class;
   std::string taken_by, closed_by, close_reason, confirmed_cause;
   std::vector<Note> notes;
 

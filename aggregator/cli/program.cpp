@@ -14,7 +14,7 @@ namespace fw::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "Topics: fleetwright help exit-codes | formatting | environment\n"
+    "Topics: fleetwright help exit-codes | formatting | environment | approving\n"
     "Start:  fleetwright init, then fleetwright doctor";
 
 template <class T>
@@ -114,7 +114,14 @@ int run(int argc, const char* const* argv) {
   add_list_commands(app, commands);
   add_incident_commands(app, commands);
   add_case_commands(app, commands);
+  add_plan_commands(app, commands);
+  add_approve_commands(app, commands);
+  add_standing_commands(app, commands);
+  add_statement_commands(app, commands);
+  add_policy_commands(app, commands);
+  add_key_commands(app, commands);
   add_setup_commands(app, commands);
+  add_audit_commands(app, commands);
   add_meta_commands(app, commands);
   app.footer(kFooter);
 

@@ -53,12 +53,16 @@ Failure refused(int status, std::string_view path, std::string_view body, const 
       failure.what = fmt::format("'{}' is not allowed to use {} at {}", context.person, path, context.server);
       default_fix("use a certificate of this server's people CA: `fleetwright config view`, `fleetwright doctor`");
       break;
-    case kConflict: default_fix("`fleetwright incidents` shows the present state"); break;
+    case kConflict:
+      if (path.starts_with("/api/v1/plans")) failure.code = ExitCode::plan_changed;
+      default_fix(failure.code == ExitCode::plan_changed ? "`fleetwright plan list --all` shows the present state"
+                                                         : "`fleetwright incidents` shows the present state");
+      break;
     case kTooManyRequests:
     case kUnavailable: default_fix("try again in a few seconds"); break;
     default: break;
   }
-  if (!said.reason.empty()) failure.why += fmt::format(" [{}]", said.reason);
+  if (!said.reason.empty() && !said.message.ends_with(']')) failure.why += fmt::format(" [{}]", said.reason);
   return failure;
 }
 

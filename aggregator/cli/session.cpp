@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
 #include "aggregator/cli/term/screen.hpp"
 
 namespace fw::cli {
@@ -43,5 +47,23 @@ void Session::print_json(std::string_view body) const {
 }
 
 void Session::say(std::string_view text) const { term::write_all(STDERR_FILENO, text); }
+
+bool Session::can_ask() const { return term::is_terminal(STDIN_FILENO) && term::is_terminal(STDERR_FILENO); }
+
+std::optional<std::string> Session::ask(std::string_view question) const {
+  constexpr std::size_t kLongest = 4096;
+  say(question);
+  std::string out;
+  for (;;) {
+    char c = 0;
+    const auto got = ::read(STDIN_FILENO, &c, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return std::nullopt;
+    if (c == '\n') return out;
+    if (out.size() < kLongest) out += c;
+  }
+}
+
+void Session::sleep_ms(std::int64_t ms) const { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
 }  // namespace fw::cli

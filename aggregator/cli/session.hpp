@@ -45,6 +45,10 @@ class Session {
   void print_json(std::string_view body) const;  // the API's bytes, ending with a newline
   void say(std::string_view text) const;         // a word to the person: stderr
 
+  bool can_ask() const;                                      // a person sits there: stdin and stderr are a terminal
+  std::optional<std::string> ask(std::string_view question) const;  // one line from stdin; nothing at its end
+  void sleep_ms(std::int64_t ms) const;                      // between two questions to the server
+
  private:
   Globals globals_;
   Environment environment_;

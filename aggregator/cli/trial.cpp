@@ -14,26 +14,21 @@
 
 #include <fmt/format.h>
 
-#include "aggregator/cli/context.hpp"
-#include "aggregator/cli/files.hpp"
+#include "aggregator/cli/policy/starter_policy.hpp"
 #include "aggregator/cli/term/text.hpp"
-#include "common/id.hpp"
+#include "aggregator/cli/trial_files.hpp"
 #include "common/unique_fd.hpp"
-#include "protocol/transport/pki.hpp"
 
 namespace fw::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::hours kAuthorityLife{24 * 365 * 5};
-constexpr std::chrono::hours kCertificateLife{24 * 365};
-constexpr std::size_t kSecretBytes = 32;
 constexpr mode_t kFolderMode = 0700;
 constexpr std::size_t kNamedEntries = 5;  // of a folder that is not empty
 
-constexpr char kNodeCa[] = "authority/node-ca.crt";
-constexpr char kPeopleCa[] = "authority/people-ca.crt";
+constexpr std::size_t kMostPeople = 64;
+constexpr std::size_t kMaxSocketPath = 107;  // sun_path without its end
 
 // Names become file names and YAML text.
 bool is_safe_name(std::string_view name) {
@@ -57,35 +52,6 @@ bool is_dns_name(std::string_view name) {
   return true;
 }
 
-struct HostPort {
-  std::string host;
-  unsigned port = 0;
-};
-
-std::optional<HostPort> split_host_port(std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  HostPort out{std::string(text.substr(0, colon)), 0};
-  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']')
-    out.host = out.host.substr(1, out.host.size() - 2);
-  const auto* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, out.port);
-  if (error != std::errc{} || stop != end || out.port > 65'535) return std::nullopt;
-  return out;
-}
-
-bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
-std::string joined(const std::string& host, unsigned port) {
-  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
-}
-
-// Where others reach a listener.
-std::string reachable(const TrialPlan& plan, const std::string& listen) {
-  const auto at = *split_host_port(listen);
-  if (!plan.advertise.empty()) return joined(plan.advertise, at.port);
-  return joined(is_wildcard(at.host) ? plan.host_name : at.host, at.port);
-}
-
 std::optional<Failure> check_plan(const TrialPlan& plan) {
   const auto usage = [](std::string what, std::string why) {
     return Failure{ExitCode::usage, std::move(what), std::move(why), "fleetwright init --help"};
@@ -96,7 +62,18 @@ std::optional<Failure> check_plan(const TrialPlan& plan) {
     if (!is_safe_name(node)) return usage("node name '" + node + "' cannot be used", kNameRule);
     if (!seen.insert(node).second) return usage("node '" + node + "' is named twice", "");
   }
-  if (!is_safe_name(plan.person)) return usage("person '" + plan.person + "' cannot be used", kNameRule);
+  if (plan.people.empty() || plan.people.size() > kMostPeople) return usage("1 to 64 people are needed", "");
+  seen.clear();
+  for (const auto& person : plan.people) {
+    if (!is_safe_name(person) || person.ends_with(".sign")) return usage("person '" + person + "' cannot be used", kNameRule);
+    if (!seen.insert(person).second) return usage("person '" + person + "' is named twice", "");
+  }
+  if (const auto fewest = fewest_people(profile_of(plan)); plan.people.size() < fewest) {
+    return Failure{ExitCode::usage,
+                   fmt::format("the profile {} needs at least {} people", authority::to_string(profile_of(plan)), fewest),
+                   fmt::format("{} named", plan.people.size()),
+                   "--person alice --person bob ...; --profile solo for one person who decides alone"};
+  }
   for (const auto* listen : {&plan.listen_agents, &plan.listen_people, &plan.listen_plain}) {
     const auto at = split_host_port(*listen);
     if (!at) return usage("'" + *listen + "' is not HOST:PORT", "");
@@ -123,163 +100,6 @@ std::optional<std::string> existing_entries(const std::string& folder) {
   names.resize(std::min(names.size(), kNamedEntries));
   return fmt::format("it holds {}{}", fmt::join(names, ", "), more);
 }
-
-std::string in_quotes(std::string_view text) {
-  return fmt::format("\"{}\"", text);
-}  // only names and paths that were checked
-
-std::string random_secret() {
-  std::array<std::uint8_t, kSecretBytes> bytes{};
-  fill_random(bytes);
-  return to_hex(bytes) + "\n";
-}
-
-// Writes into `root`; the first error stops all later steps.
-class Writer {
- public:
-  Writer(const TrialPlan& plan, std::string root, const Checkpoint& checkpoint)
-      : plan_(plan), root_(std::move(root)), checkpoint_(checkpoint) {}
-
-  Result<std::vector<std::string>> run() {
-    step("folders", [&] { return folders(); });
-    step("authorities", [&] { return authorities(); });
-    step("server certificate", [&] { return server_certificate(); });
-    step("secrets", [&] { return secrets(); });
-    step("aggregator configuration", [&] { return file("aggregator.yaml", aggregator_yaml()); });
-    for (const auto& node : plan_.nodes) step("node " + node, [&] { return node_files(node); });
-    step("person", [&] { return person_files(); });
-    step("contexts", [&] { return file(std::string(kContextsFile), contexts()); });
-    if (error_) return *error_;
-    return std::move(files_);
-  }
-
- private:
-  template <class Work>
-  void step(const std::string& name, Work work) {
-    if (error_) return;
-    Result<void> done = checkpoint_ ? checkpoint_(name) : Result<void>();
-    if (done) done = work();
-    if (!done) error_ = with_context(done.error(), name);
-  }
-
-  Result<void> folder(const std::string& name) {
-    if (::mkdir((root_ + "/" + name).c_str(), kFolderMode) != 0) return errno_error(errno, name);
-    return {};
-  }
-
-  Result<void> folders() {
-    for (const auto* name : {"authority", "aggregator", "nodes", "people"}) {
-      if (auto made = folder(name); !made) return made;
-    }
-    for (const auto& node : plan_.nodes) {
-      if (auto made = folder("nodes/" + node); !made) return made;
-    }
-    return {};
-  }
-
-  Result<void> file(const std::string& name, std::string_view bytes) {
-    files_.push_back(name);
-    return replace_file(root_ + "/" + name, bytes, FileMode::secret);
-  }
-
-  Result<void> pair(const transport::PemPair& pem, const std::string& stem) {
-    files_.push_back(stem + ".crt");
-    files_.push_back(stem + ".key");
-    return transport::write_pem_pair(pem, root_ + "/" + stem + ".crt", root_ + "/" + stem + ".key");
-  }
-
-  Result<void> authorities() {
-    const auto validity = transport::Validity::from(plan_.now_ns, kAuthorityLife);
-    auto node_ca = transport::make_ca("Fleetwright trial nodes", validity);
-    if (!node_ca) return node_ca.error();
-    auto people_ca = transport::make_ca("Fleetwright trial people", validity);
-    if (!people_ca) return people_ca.error();
-    node_ca_ = std::move(*node_ca);
-    people_ca_ = std::move(*people_ca);
-    if (auto done = pair(node_ca_, "authority/node-ca"); !done) return done;
-    return pair(people_ca_, "authority/people-ca");
-  }
-
-  Result<void> issue(const transport::PemPair& ca, transport::CertificateRequest request, const std::string& stem) {
-    request.validity = transport::Validity::from(plan_.now_ns, kCertificateLife);
-    const auto pem = transport::issue_certificate(ca, request);
-    if (!pem) return pem.error();
-    return pair(*pem, stem);
-  }
-
-  Result<void> server_certificate() {
-    std::set<std::string> names{"localhost", "127.0.0.1", "::1", plan_.host_name};
-    if (!plan_.advertise.empty()) names.insert(plan_.advertise);
-    for (const auto* listen : {&plan_.listen_agents, &plan_.listen_people}) {
-      const auto at = *split_host_port(*listen);
-      if (!is_wildcard(at.host)) names.insert(at.host);
-    }
-    transport::CertificateRequest request;
-    request.role = transport::PeerIdentity::Kind::server;
-    request.name = "fleetwright-aggregator";
-    request.server_names.assign(names.begin(), names.end());
-    // Agents and people trust the server by the same authority; whom the server trusts differs by port.
-    return issue(node_ca_, std::move(request), "aggregator/server");
-  }
-
-  Result<void> secrets() {
-    if (auto done = file("aggregator/github-webhook.secret", random_secret()); !done) return done;
-    return file("aggregator/cloudevents-webhook.secret", random_secret());
-  }
-
-  std::string aggregator_yaml() const {
-    return fmt::format(
-        "# Written by `fleetwright init`. All keys: docs/configuration.md. Paths are relative to this file.\n"
-        "listen:\n  agents: {}\n  people: {}\n  plain: {}\n"
-        "tls:\n  certificate: aggregator/server.crt\n  key: aggregator/server.key\n  node_ca: {}\n  people_ca: {}\n"
-        "store:\n  url: {}\n"
-        "webhook:\n  github_secret_file: aggregator/github-webhook.secret\n"
-        "  cloudevents_secret_file: aggregator/cloudevents-webhook.secret\n",
-        in_quotes(plan_.listen_agents), in_quotes(plan_.listen_people), in_quotes(plan_.listen_plain), kNodeCa,
-        kPeopleCa, in_quotes("sqlite://" + plan_.folder + "/aggregator/fleetwright.db"));
-  }
-
-  Result<void> node_files(const std::string& node) {
-    transport::CertificateRequest request;
-    request.role = transport::PeerIdentity::Kind::node;
-    request.name = node;
-    request.node_uid = make_uuid_v4();
-    const auto stem = "nodes/" + node + "/node";
-    if (auto done = issue(node_ca_, std::move(request), stem); !done) return done;
-    const auto address = reachable(plan_, plan_.listen_agents);
-    const auto yaml = fmt::format(
-        "# Written by `fleetwright init`. All keys: docs/configuration.md. Paths are relative to this file.\n"
-        "aggregator:\n  address: {}\n  server_name: {}\n"
-        "tls:\n  certificate: {}.crt\n  key: {}.key\n  ca: {}\n"
-        "node:\n  name: {}\n"
-        "spool:\n  folder: nodes/{}/spool\n",
-        in_quotes(address), in_quotes(split_host_port(address)->host), stem, stem, kNodeCa, in_quotes(node), node);
-    return file("agent-" + node + ".yaml", yaml);
-  }
-
-  Result<void> person_files() {
-    transport::CertificateRequest request;
-    request.role = transport::PeerIdentity::Kind::person;
-    request.name = plan_.person;
-    return issue(people_ca_, std::move(request), "people/" + plan_.person);
-  }
-
-  std::string contexts() const {
-    ContextsFile out;
-    out.current_context = "trial";
-    out.clusters.push_back({"trial", "https://" + reachable(plan_, plan_.listen_people), kNodeCa, {}});
-    out.users.push_back({plan_.person, "people/" + plan_.person + ".crt", "people/" + plan_.person + ".key"});
-    out.contexts.push_back({"trial", "trial", plan_.person});
-    return render_contexts(out);
-  }
-
-  const TrialPlan& plan_;
-  std::string root_;
-  const Checkpoint& checkpoint_;
-  std::optional<Error> error_;
-  transport::PemPair node_ca_, people_ca_;
-  std::vector<std::string> files_;
-};
 
 // Removes the unfinished folder unless it was renamed into place.
 struct Scratch {
@@ -327,6 +147,13 @@ Outcome<void> check_trial(const TrialPlan& plan) {
     return Failure{ExitCode::usage, "folder " + folder + " cannot be used",
                    "its name has one of \" \\ ? # % or a line break", "--dir DIR"};
   }
+  for (const auto& node : plan.nodes) {
+    const auto socket = folder + "/nodes/" + node + "/executor.sock";
+    if (socket.size() > kMaxSocketPath) {
+      return Failure{ExitCode::usage, "folder " + folder + " cannot be used", "a socket's path has at most 107 characters: " + socket,
+                     "--dir DIR with a shorter name"};
+    }
+  }
   if (const auto why = existing_entries(folder)) return in_use(folder, *why);
   return {};
 }
@@ -344,7 +171,7 @@ Outcome<std::vector<std::string>> make_trial(const TrialPlan& given, const Check
   if (error) return cannot(Error(error, fs::path(plan.folder).parent_path().string()));
   if (::mkdir(scratch.path.c_str(), kFolderMode) != 0) return cannot(errno_error(errno, scratch.path));
 
-  auto files = Writer(plan, scratch.path, checkpoint).run();
+  auto files = write_trial_files(plan, scratch.path, checkpoint);
   if (!files) return cannot(files.error());
   if (const auto done = checkpoint ? checkpoint("rename") : Result<void>(); !done) return cannot(done.error());
   // Replaces an empty folder only; anything that appeared meanwhile stays.
@@ -357,12 +184,31 @@ Outcome<std::vector<std::string>> make_trial(const TrialPlan& given, const Check
   return std::move(*files);
 }
 
+authority::Profile profile_of(const TrialPlan& plan) noexcept {
+  return plan.profile.value_or(plan.people.size() == 1 ? authority::Profile::solo : authority::Profile::team);
+}
+
+std::string profile_words(const TrialPlan& plan) {
+  const auto profile = profile_of(plan);
+  const auto [threshold, roots] = root_count(profile);
+  auto out = profile == authority::Profile::solo
+                 ? std::string("SOLO: one person alone decides everything up to class 2, and nobody checks them.\n"
+                               "Right for a trial on your own machine; a fleet wants `init --profile team --person A --person B`.\n")
+                 : fmt::format("Profile {}: {} approve; class 2 needs two of them, never the one who proposed.\n",
+                               authority::to_string(profile), fmt::join(plan.people, ", "));
+  return out + (roots == 1 ? std::string("Move authority/root-1.key off this machine: it alone changes the policy.\n")
+                           : fmt::format("Move authority/root-1.key to root-{}.key off this machine: any {} of them change the policy.\n", roots, threshold));
+}
+
 std::string trial_next_steps(const TrialPlan& plan, const std::string& default_folder) {
   const auto folder = normal_folder(plan.folder);
   std::string out =
       fmt::format("Next, each in its own terminal:\n\n  fleetwright-aggregator --config {}/aggregator.yaml\n", folder);
   for (const auto& node : plan.nodes)
-    out += fmt::format("  fleetwright-agent --config {}/agent-{}.yaml    # as root, on {}\n", folder, node, node);
+    out += fmt::format(
+        "  fleetwright-agent --config {}/agent-{}.yaml    # as root, on {}\n"
+        "  fleetwright-executor --config {}/executor-{}.yaml    # as root, on {}; only observes unless --enable-actions was given\n",
+        folder, node, node, folder, node, node);
   out += "\n";
   if (folder != normal_folder(default_folder)) out += fmt::format("  export FLEETWRIGHT_CONFIG_DIR={}\n", folder);
   return out + "  fleetwright doctor\n  fleetwright incidents\n";

@@ -1,20 +1,24 @@
-// The trial set-up that `fleetwright init` writes: two authorities, certificates, secrets and configurations for one
-// aggregator, some nodes and one person, in one folder.
+// The trial set-up that `fleetwright init` writes: two authorities, certificates, keys, the first policy, secrets and
+// configurations for one aggregator, some nodes and some people, in one folder.
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "aggregator/cli/failure.hpp"
+#include "protocol/authority/documents.hpp"
 
 namespace fw::cli {
 
 struct TrialPlan {
   std::string folder;              // must be absent or empty
   std::vector<std::string> nodes;  // names; each gets a random uid
-  std::string person;
+  std::vector<std::string> people;
+  std::optional<authority::Profile> profile;  // nothing: team, or solo when there is one person
+  enum class Actions { observe_only, enabled } actions = Actions::observe_only;
   std::string host_name;  // of this machine: goes into the server's certificate
   std::string advertise;  // host that agents and people connect to
   std::string listen_agents = "127.0.0.1:7443";
@@ -39,6 +43,11 @@ Outcome<std::vector<std::string>> make_trial(const TrialPlan& plan, const Checkp
 
 // What make_trial would refuse before it makes anything: names, addresses, a folder in use. Reads the file system.
 Outcome<void> check_trial(const TrialPlan& plan);
+
+authority::Profile profile_of(const TrialPlan& plan) noexcept;
+
+// What the person must know about the profile: loud for solo. One paragraph.
+std::string profile_words(const TrialPlan& plan);
 
 // The commands to run next, one per line.
 std::string trial_next_steps(const TrialPlan& plan, const std::string& default_folder);

@@ -11,6 +11,8 @@
 #include "aggregator/cli/model.hpp"
 #include "aggregator/cli/render/incident.hpp"
 #include "aggregator/cli/render/lists.hpp"
+#include "aggregator/cli/render/plan.hpp"
+#include "aggregator/cli/render/policy.hpp"
 #include "aggregator/cli/term/text.hpp"
 #include "aggregator/cli/watch.hpp"
 
@@ -53,6 +55,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (const auto list = read_changes(bytes)) check_harmless(render::changes(*list, layout, detail, kNow));
       if (const auto incident = read_incident(bytes))
         check_harmless(render::show(*incident, std::nullopt, layout, detail, kNow));
+      if (const auto plan = read_plan(bytes)) {
+        check_harmless(render::plans({*plan}, layout, detail, kNow));
+        if (const auto checked = check_plan_object(*plan)) check_harmless(render::plan_show(*checked, *plan, std::nullopt, layout, kNow / 1'000'000));
+      }
+      if (const auto list = read_statement_objects(bytes)) check_harmless(render::signed_objects(*list, layout, kNow));
+      if (const auto policy = read_policy_object(bytes)) check_harmless(render::policy_status({}, *policy, layout, kNow / 1'000'000));
       if (findings) {
         check_harmless(render::explain(bytes, *findings, layout, detail));
         check_harmless(render::show({}, *findings, layout, detail, kNow));

@@ -29,7 +29,7 @@ DOORS = [
     (r"sqlite3", ["aggregator/store", "agents/casefile"]),
     (r"boost/beast", ["aggregator/api"]),
     (r"curl/", ["common/http"]),
-    (r"yaml-cpp/", ["common/config", "agents/cards"]),
+    (r"yaml-cpp/", ["common/config", "agents/cards", "aggregator/cli/policy"]),
     (r"CLI/", ["aggregator/cli", "aggregator/app", "node-agent/app", "node-agent/executor"]),
     (r"spdlog/", ["common"]),
     (r"prometheus/", ["aggregator/metrics", "aggregator/api"]),

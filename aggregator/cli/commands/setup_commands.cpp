@@ -34,7 +34,7 @@ std::string user_name(const Environment& environment) {
 Outcome<ExitCode> init(Session& session, TrialPlan plan, bool dry_run) {
   if (plan.folder.empty()) plan.folder = session.folder();
   session.say(use_host_name(plan, host_name()));
-  if (plan.person.empty()) plan.person = user_name(session.environment());
+  if (plan.people.empty()) plan.people = {user_name(session.environment())};
   plan.now_ns = session.now_ns();
   const auto created = fmt::format(
       "trial/{} created", term::escape(std::filesystem::path(plan.folder).lexically_normal().filename().string()));
@@ -47,7 +47,7 @@ Outcome<ExitCode> init(Session& session, TrialPlan plan, bool dry_run) {
   if (!made) return made.error();
   session.print(created + "\n");
   for (const auto& file : *made) session.say("  " + file + "\n");
-  session.say("\n" + trial_next_steps(plan, session.folder()));
+  session.say("\n" + profile_words(plan) + "\n" + trial_next_steps(plan, session.folder()));
   return ExitCode::ok;
 }
 
@@ -108,7 +108,23 @@ void add_setup_commands(CLI::App& root, Commands& commands) {
       ->type_name("NAME")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  init_command->add_option("--person", plan->person, "Who gets a certificate; default: $USER")->type_name("NAME");
+  init_command->add_option("--person", plan->people, "Who gets a certificate and a signing key; may be repeated; default: $USER")
+      ->type_name("NAME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  init_command
+      ->add_option_function<std::string>(
+          "--profile",
+          [plan](const std::string& word) {
+            for (const auto profile : {authority::Profile::solo, authority::Profile::team, authority::Profile::enterprise}) {
+              if (authority::to_string(profile) == word) plan->profile = profile;
+            }
+            if (!plan->profile) throw CLI::ValidationError("--profile " + word, "it can be solo, team, enterprise");
+          },
+          "solo, team or enterprise: how many people decide; default: team, or solo for one person")
+      ->type_name("PROFILE");
+  init_command->add_flag_callback(
+      "--enable-actions", [plan] { plan->actions = TrialPlan::Actions::enabled; }, "Nodes execute approved plans; without it they only observe");
   init_command->add_option("--listen-agents", plan->listen_agents, "Address for agents")
       ->type_name("HOST:PORT")
       ->capture_default_str();

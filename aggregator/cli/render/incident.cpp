@@ -123,11 +123,21 @@ bool is_plain(std::string_view text) {
   });
 }
 
+void plan_of(Document& document, const Incident& incident) {
+  if (incident.plan.empty()) return;
+  constexpr std::size_t kShown = 12;
+  document.heading("Plan");
+  document.item(2, incident.plan.substr(0, kShown),
+                incident.plan_state + (incident.plan_class ? fmt::format(", class {}", *incident.plan_class) : ""));
+}
+
 void next_steps(Document& document, const Incident& incident, const std::optional<Findings>& findings) {
   const auto id = normal_incident_id(incident.id);
   if (!id) return;
   document.heading("Next");
   const auto step = [&](const std::string& arguments) { document.verbatim(2, "fleetwright " + arguments); };
+  if (!incident.plan.empty()) step("plan diff " + *id);
+  if (incident.plan_state == "PROPOSED") step("approve " + *id);
   if (findings) step("explain " + *id);
   if (incident.state == "closed") {
     step("case export " + *id + " " + *id + ".case");
@@ -249,6 +259,7 @@ std::string show(const Incident& incident, const std::optional<Findings>& findin
     document.heading("What would tell more");
     for (const auto& text : findings->next_evidence) document.item(2, "-", text);
   }
+  plan_of(document, incident);
   history(document, incident);
   next_steps(document, incident, findings);
   return document.take();

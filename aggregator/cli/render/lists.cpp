@@ -53,9 +53,9 @@ std::string short_change_id(const std::string& id, const Layout& layout, Detail 
 std::string incidents(const std::vector<Incident>& list, const Layout& layout, Detail detail, std::int64_t now_ns) {
   const bool wide = detail == Detail::wide;
   std::vector<Column> columns{
-      {"ID"}, {"SEV"}, {"STATE"}, {"SCOPE", wide ? 0U : 5U}, {"SUSPECT-CHANGE", wide ? 0U : 8U}, {"CONF"}};
+      {"ID"}, {"SEV"}, {"STATE"}, {"SCOPE", wide ? 0U : 5U}, {"SUSPECT-CHANGE", wide ? 0U : 8U}, {"CONF"}, {"PLAN", wide ? 0U : 4U}};
   if (wide) {
-    for (const auto* title : {"PROBABILITY", "CAUSE", "SYMPTOMS", "NODE", "TAKEN-BY", "CHANGE-ID"})
+    for (const auto* title : {"PROBABILITY", "CAUSE", "SYMPTOMS", "NODE", "TAKEN-BY", "CHANGE-ID", "PLAN-DIGEST"})
       columns.push_back({title});
   }
   columns.push_back({layout.for_people ? "AGE" : "OPENED"});
@@ -68,7 +68,8 @@ std::string incidents(const std::vector<Incident>& list, const Layout& layout, D
                           {incident.state, term::role_of_state(incident.state)},
                           {or_none(incident.scope)},
                           {suspect_of(incident)},
-                          {confidence, term::role_of_confidence(confidence)}};
+                          {confidence, term::role_of_confidence(confidence)},
+                          {or_none(incident.plan_state), term::role_of_state(incident.plan_state)}};
     if (wide) {
       row.push_back({probability(incident.cause ? incident.cause->probability : std::nullopt)});
       row.push_back({incident.cause ? incident.cause->card : kNone});
@@ -76,6 +77,7 @@ std::string incidents(const std::vector<Incident>& list, const Layout& layout, D
       row.push_back({or_none(incident.node)});
       row.push_back({or_none(incident.taken_by)});
       row.push_back({incident.suspect ? incident.suspect->id : kNone});
+      row.push_back({or_none(incident.plan)});
     }
     row.push_back({when(incident.opened_ns, layout, now_ns)});
     table.add(std::move(row));

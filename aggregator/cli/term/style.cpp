@@ -37,6 +37,9 @@ Role role_of_state(std::string_view state) {
   if (state == "open") return Role::bad;
   if (state == "explained") return Role::warn;
   if (state == "resolved") return Role::good;
+  if (state == "PROPOSED" || state == "gathering") return Role::warn;
+  if (state == "DONE" || state == "active") return Role::good;
+  if (state == "FAILED" || state == "UNKNOWN" || state == "REFUSED") return Role::bad;
   return Role::dim;
 }
 

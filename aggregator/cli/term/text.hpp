@@ -13,6 +13,9 @@ namespace fw::cli::term {
 // combining mark in a row, too. Backslashes stay as they are: commands are meant to be copied.
 std::string escape(std::string_view text);
 
+// As escape, but line breaks stay: for our own lists of lines that hold foreign words.
+std::string escape_lines(std::string_view text);
+
 // Terminal columns of text (wide characters are two). For escaped text; anything else counts as one column per
 // character.
 std::size_t display_width(std::string_view text);

@@ -24,7 +24,7 @@ class Trial : public ::testing::Test {
     root_ = ::mkdtemp(name.data());
     plan_.folder = root_ + "/set-up";
     plan_.nodes = {"node-a", "node-b"};
-    plan_.person = "alice";
+    plan_.people = {"alice", "bob"};
     plan_.host_name = "host-1";
     plan_.now_ns = 1'795'488'423'000'000'000;
   }
@@ -47,7 +47,7 @@ TEST_F(Trial, keys_secrets_and_configurations_are_for_their_owner_only) {
   for (const auto& entry : fs::recursive_directory_iterator(plan_.folder)) {
     struct stat status{};
     ASSERT_EQ(::stat(entry.path().c_str(), &status), 0);
-    const unsigned expected = entry.is_directory() ? 0700 : entry.path().extension() == ".crt" ? 0644 : 0600;
+    const unsigned expected = entry.is_directory() ? 0700 : entry.path().extension() == ".crt" || entry.path().extension() == ".pub" ? 0644 : 0600;
     EXPECT_EQ(status.st_mode & 07777U, expected) << entry.path();
   }
   for (const auto& file : *files) EXPECT_TRUE(fs::exists(plan_.folder + "/" + file)) << file;
@@ -110,8 +110,12 @@ TEST_F(Trial, refuses_names_and_ports_that_cannot_work) {
   };
   EXPECT_TRUE(refused([](TrialPlan& p) { p.nodes = {"../evil"}; }));
   EXPECT_TRUE(refused([](TrialPlan& p) { p.nodes = {"a", "a"}; }));
-  EXPECT_TRUE(refused([](TrialPlan& p) { p.person = "a b"; }));
-  EXPECT_TRUE(refused([](TrialPlan& p) { p.person = ""; }));
+  EXPECT_TRUE(refused([](TrialPlan& p) { p.people = {"a b"}; }));
+  EXPECT_TRUE(refused([](TrialPlan& p) { p.people = {""}; }));
+  EXPECT_TRUE(refused([](TrialPlan& p) { p.people = {"alice", "alice"}; }));
+  EXPECT_TRUE(refused([](TrialPlan& p) { p.people.clear(); }));
+  EXPECT_TRUE(refused([](TrialPlan& p) { p.people = {"alice", "alice.sign"}; })) << "their files would meet";
+  EXPECT_TRUE(refused([](TrialPlan& p) { p.folder += "/" + std::string(90, 'x'); })) << "no socket can be bound there";
   EXPECT_TRUE(refused([](TrialPlan& p) { p.listen_people = "nowhere"; }));
   EXPECT_TRUE(refused([](TrialPlan& p) { p.listen_people = "127.0.0.1:0"; }));
   EXPECT_TRUE(refused([](TrialPlan& p) { p.folder += "/a\"b"; }));
