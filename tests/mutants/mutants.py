@@ -51,7 +51,8 @@ class Program:
         self.only = only
         self.folder = build / "mutants" / name
         self.program = self.folder / name
-        self.mutants = []
+        self.mutants = {}   # number -> mutant
+        self.compiled = {}  # file -> the text that its object is of
 
     def make(self):
         (self.folder / "protocol/authority").mkdir(parents=True, exist_ok=True)
@@ -71,12 +72,13 @@ class Program:
             sys.exit(f"mutants: {self.name} does not link: {linked.stdout[-2000:]}")
 
     def write(self, dropped):
-        self.mutants = []
-        for file in self.files:
-            text, mutants = Source(file.name, file.read_text()).schemata(len(self.mutants) + 1, dropped)
+        self.mutants = {}
+        for place, file in enumerate(self.files, 1):
+            first = place * 10_000   # a file's numbers do not change when another one's mutants are dropped
+            text, mutants = Source(file.name, file.read_text()).schemata(first, dropped)
             if self.only and self.only != file.name:
                 text, mutants = file.read_text(), []
-            self.mutants += mutants
+            self.mutants |= dict(enumerate(mutants, first))
             target = self.folder / "protocol/authority" / file.name
             if not target.exists() or target.read_text() != text:
                 target.write_text(text)
@@ -94,6 +96,9 @@ class Program:
 
     def compile_one(self, file, entry):
         mutated = self.folder / "protocol/authority" / file.name
+        text = "".join((self.folder / "protocol/authority" / other.name).read_text() for other in self.files if other == file or other.suffix == ".hpp")
+        if self.compiled.get(file) == text:
+            return set()
         words = shlex.split(entry["command"])
         words = [word for word in words if word not in ("-Werror", str(file))]
         words[words.index("-o") + 1] = str(self.object_of(file))
@@ -101,13 +106,14 @@ class Program:
         words.insert(next(i for i, word in enumerate(words) if word.startswith("-I")), f"-I{self.folder}")
         made = run(words, entry["directory"])
         if made.returncode == 0:
+            self.compiled[file] = text
             return set()
         bad = set()
         for path, line in re.findall(r"^(\S+?):(\d+):(?:\d+:)? error:", made.stdout, re.M):
             path = pathlib.Path(entry["directory"], path)
             if path.parent == mutated.parent:
                 numbers = re.findall(r"::fw::mutant\((\d+)\)", path.read_text().splitlines()[int(line) - 1])
-                bad |= {self.mutants[int(number) - 1].key for number in numbers}
+                bad |= {self.mutants[int(number)].key for number in numbers}
         if not bad:
             sys.exit(f"mutants: {file.name} with its mutants does not compile:\n{made.stdout[:3000]}")
         return bad
@@ -121,19 +127,19 @@ class Program:
             return True
 
 
-def survivors_of(program, number_of_mutants):
+def survivors_of(program):
     start = time.monotonic()
     if program.kills(0, 300):
         sys.exit(f"mutants: {program.name} fails without any mutant")
     limit_s = 20 + 10 * (time.monotonic() - start)
     alive, done = [], 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, killed in enumerate(pool.map(lambda n: program.kills(n, limit_s), range(1, number_of_mutants + 1)), 1):
+        for mutant, killed in zip(program.mutants.values(), pool.map(lambda number: program.kills(number, limit_s), program.mutants)):
             if not killed:
-                alive.append(program.mutants[number - 1])
+                alive.append(mutant)
             done += 1
             if done % 200 == 0:
-                print(f"  {program.name}: {done} of {number_of_mutants}, {len(alive)} alive", flush=True)
+                print(f"  {program.name}: {done} of {len(program.mutants)}, {len(alive)} alive", flush=True)
     return alive
 
 
@@ -167,10 +173,10 @@ def main():
             continue
         program.make()
         print(f"{name}: {len(program.mutants)} mutants of {len(files)} files, built in {time.monotonic() - start:.0f} s", flush=True)
-        for mutant in program.mutants:
+        for mutant in program.mutants.values():
             rules[mutant.rule] = rules.get(mutant.rule, 0) + 1
         total += len(program.mutants)
-        alive += survivors_of(program, len(program.mutants))
+        alive += survivors_of(program)
     equivalent = [mutant for mutant in alive if mutant.key in known]
     survivors = [mutant for mutant in alive if mutant.key not in known]
     for mutant in equivalent:

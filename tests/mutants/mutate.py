@@ -138,7 +138,7 @@ class Source:
             off_by_one = token in "<=>=" and token != "=="
             return [("off by one" if off_by_one and i == 0 else "invert", new) for i, new in enumerate(OPERATORS[token])]
         if token == "!":
-            return [("invert", "")]
+            return [("invert", "!!")]   # a bool as well: the type of the whole stays
         if token[0].isdigit():
             value = int(token.replace("'", ""))
             return [("off by one", str(value + 1))] + ([("off by one", str(value - 1))] if value else [])
