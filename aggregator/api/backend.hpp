@@ -37,7 +37,9 @@ struct IncidentView {
   std::optional<double> cause_probability;
   std::string suspect_change_id, suspect_change_summary, suspect_change_actor, suspect_change_source;
   std::string taken_by;
-  std::string closed_by, close_reason, confirmed_cause;
+  std::string closed_by, close_reason, confirmed_cause, resolved_by;
+  std::string plan, plan_state;            // newest plan; "" without one
+  int plan_class = 0;
   std::vector<NoteView> notes;
 };
 

@@ -115,12 +115,20 @@ class Conversation {
       : stream_(stream), address_(std::move(address)), peer_(std::move(peer)), router_(router), shared_(shared) {}
 
   asio::awaitable<void> run() {
+    const bool person = peer_.has_value() && peer_->kind == transport::PeerIdentity::Kind::person;
+    if (person) record("session.opened", "", "");
     bool more = true;
     while (more) more = co_await exchange();
   }
 
  private:
   beast::tcp_stream& lowest() { return stream_.lowest(); }
+  // For the audit log: who came, and who was turned away.
+  void record(std::string_view verb, std::string_view object, std::string_view code) {
+    if (shared_.governance == nullptr) return;
+    const bool person = peer_.has_value() && peer_->kind == transport::PeerIdentity::Kind::person;
+    shared_.governance->record(verb, {.person = person ? peer_->name : "", .address = address_}, object, code);
+  }
   void count_error(std::string_view reason) { shared_.metrics.add(Metric::http_connection_errors, 1, {reason}); }
 
   // One request and its answer; false when the connection is to end.
@@ -137,6 +145,7 @@ class Conversation {
     const Match match = router_.match(request.method, request.path);
     BodyBudget budget(shared_.bodies_bytes, shared_.limits.max_bodies_bytes);
     std::optional<Response> response = refuse(request, match, parser);
+    if (response && (response->status == 401 || response->status == 403)) record("call.refused", request.path, response->status == 401 ? "unauthorized" : "forbidden");
     if (!response) response = co_await read_body(request, *match.route, parser, budget);
     if (!response) response = co_await handle(request, match);
 

@@ -20,6 +20,7 @@ struct Shared {
   const Limits& limits;
   Metrics& metrics;
   const Clock& clock;
+  Governance* governance = nullptr;              // nullptr: nobody keeps an audit log
   PeerLimiter limiter{};
   std::size_t bodies_bytes = 0;                  // of all requests that are in work
   std::list<std::function<void()>> close_all{};  // one entry per open connection, closes its socket

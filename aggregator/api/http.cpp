@@ -73,6 +73,18 @@ Response problem(const Error& error) {
   return problem(status, error.message(), status == 503 ? "Try again; /readyz?verbose says what is wrong." : "");
 }
 
+Response problem(const Error& error, const std::string& code) {
+  if (code.empty()) return problem(error);
+  const int status = status_of(error);
+  boost::json::object body{{"apiVersion", kApiVersion}, {"kind", "Error"}, {"reason", reason_of(status)},
+                           {"message", error.context + " [" + code + "]"}, {"code", code}};
+  Response response;
+  response.status = status;
+  response.body = boost::json::serialize(body) + "\n";
+  if (status == 503) response.headers.emplace_back("Retry-After", "10");
+  return response;
+}
+
 Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query, std::initializer_list<std::string_view> known) {
   std::vector<std::pair<std::string, std::string>> parameters;
   if (query.empty()) return parameters;

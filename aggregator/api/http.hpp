@@ -40,6 +40,8 @@ struct Response {
 Response problem(int status, std::string_view message, std::string_view hint = "");
 // Of an error that the backend or a parser returned.
 Response problem(const Error& error);
+// With the code of a refusal, in brackets behind the sentence and as "code".
+Response problem(const Error& error, const std::string& code);
 
 // Value of each query parameter, decoded. Errc::invalid_argument for a bad encoding, a parameter that is given twice, and
 // one that is not in `known`.

@@ -1,10 +1,9 @@
 #include "aggregator/api/people_api.hpp"
 
-#include <charconv>
 #include <string>
 
+#include "aggregator/api/body.hpp"
 #include "aggregator/api/render.hpp"
-#include "aggregator/changes/json_reader.hpp"
 #include "aggregator/changes/rfc3339.hpp"
 #include "common/version.hpp"
 
@@ -12,7 +11,6 @@ namespace fw::api {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t kMaxItems = 1'000;   // of one list
 constexpr std::size_t kMaxNoteBytes = 4_KiB;
 
 using Query = std::vector<std::pair<std::string, std::string>>;
@@ -21,28 +19,6 @@ Response ok(std::string body) {
   Response response;
   response.body = std::move(body);
   return response;
-}
-
-template <class T>
-std::optional<T> parse_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-Result<std::int64_t> incident_number(std::string_view id) {
-  constexpr std::string_view kPrefix = "INC-";
-  if (id.starts_with(kPrefix)) {
-    if (const auto number = parse_number<std::int64_t>(id.substr(kPrefix.size())); number && *number > 0) return *number;
-  }
-  return Error(Errc::not_found, "no such incident; ids look like INC-7");
-}
-
-Result<std::size_t> limit_of(const std::string& value) {
-  const auto number = parse_number<std::size_t>(value);
-  if (number && *number >= 1 && *number <= kMaxItems) return *number;
-  return Error(Errc::invalid_argument, "limit: must be a number from 1 to " + std::to_string(kMaxItems));
 }
 
 Result<ChangeFilter> change_filter(const std::string& query) {
@@ -72,30 +48,13 @@ Result<IncidentFilter> incident_filter(const std::string& query) {
       const auto limit = limit_of(value);
       if (limit.has_error()) return limit.error();
       filter.limit = *limit;
-    } else if (value == "true" || value == "false") {
-      filter.include_closed = value == "true";
     } else {
-      return Error(Errc::invalid_argument, "all: must be true or false");
+      const auto all = flag_of(name, value);
+      if (all.has_error()) return all.error();
+      filter.include_closed = *all;
     }
   }
   return filter;
-}
-
-// Decodes the body of a POST: an object with at most the fields that `take` asks for. An empty body is an empty object.
-template <class Take>
-Result<void> decode(const Request& request, Take take) {
-  if (!request.body.empty() && request.media_type() != "application/json") {
-    return Error(Errc::unsupported, "Content-Type: must be application/json");
-  }
-  const auto document = changes::JsonDocument::parse(request.body.empty() ? "{}" : request.body);
-  if (document.has_error()) return document.error();
-  changes::Problems problems;
-  changes::ObjectReader body(&document->root(), "", problems);
-  if (!body.present()) body.report("body", "must be an object");
-  take(body);
-  body.reject_unknown();
-  if (problems.any()) return problems.first();
-  return {};
 }
 
 Response incident_answer(const Result<IncidentView>& incident) {

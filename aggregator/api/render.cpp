@@ -120,6 +120,12 @@ json::object to_json(const IncidentView& incident) {
     put(suspect, "source", incident.suspect_change_source);
     out["suspectChange"] = std::move(suspect);
   }
+  if (!incident.plan.empty()) {
+    out["plan"] = incident.plan;
+    out["planState"] = incident.plan_state;
+    out["planClass"] = incident.plan_class;
+  }
+  put(out, "resolvedBy", incident.resolved_by);
   put(out, "takenBy", incident.taken_by);
   put(out, "closedBy", incident.closed_by);
   put(out, "closeReason", incident.close_reason);

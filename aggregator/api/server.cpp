@@ -9,6 +9,7 @@
 
 #include "aggregator/api/connection.hpp"
 #include "aggregator/api/health.hpp"
+#include "aggregator/api/governance_api.hpp"
 #include "aggregator/api/people_api.hpp"
 #include "aggregator/api/webhooks.hpp"
 #include "common/async/task_group.hpp"
@@ -54,10 +55,11 @@ struct Server::Impl {
         tls(std::move(context)),
         https(std::move(https_listener)),
         plain(std::move(plain_listener)),
-        shared{config.limits, deps.metrics, deps.clock},
+        shared{config.limits, deps.metrics, deps.clock, deps.governance},
         stopped(executor, asio::steady_timer::time_point::max()),
         tasks(executor) {
     add_people_routes(https_routes, deps.backend, config.limits.max_api_bytes);
+    add_governance_routes(https_routes, deps.governance, config.limits.max_api_bytes);
     add_webhook_routes(https_routes, {deps.backend, deps.metrics, deps.clock, shared.limiter}, {config.github_secret, config.cloudevents_secret},
                        config.limits.max_webhook_bytes);
     add_health_routes(plain_routes, deps.backend, deps.metrics, draining);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "aggregator/api/backend.hpp"
+#include "aggregator/api/governance.hpp"
 #include "aggregator/api/metrics.hpp"
 #include "common/clock.hpp"
 #include "common/result.hpp"
@@ -48,6 +49,7 @@ class Server {
  public:
   struct Deps {
     Backend& backend;
+    Governance* governance = nullptr;   // off
     Metrics& metrics;
     const Clock& clock;
   };

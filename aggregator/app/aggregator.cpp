@@ -51,6 +51,16 @@ Result<std::unique_ptr<Aggregator>> Aggregator::open(const AggregatorConfig& con
       Coordinator::Deps{.store = *app->store_, .metrics = app->metrics_, .clock = clock, .cards = agents::Cards::builtin()});
   if (auto restored = app->coordinator_->restore(); !restored) return with_context(restored.error(), "restore");
 
+  if (!config.governance_policy.empty()) {
+    Coordinator& coordinator = *app->coordinator_;
+    auto governor = Governor::open({.policy_file = config.governance_policy, .audit_folder = config.audit_folder, .key_file = config.audit_key,
+                                    .cluster = config.governance_cluster},
+                                   {.store = *app->store_, .clock = clock, .executor = coordinator.executor(), .wake = [&coordinator] { coordinator.pump(); }});
+    if (!governor) return with_context(governor.error(), "governance");
+    coordinator.govern(std::move(*governor));
+    app->governance_ = std::make_unique<GovernanceBackend>(coordinator, *coordinator.governor());
+  }
+
   const HostPort agents_at = split(config.listen_agents), people_at = split(config.listen_people), plain_at = split(config.listen_plain);
   const auto shards = config.shards > 0 ? static_cast<std::size_t>(config.shards) : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   auto ingest = ingest::Ingest::open({.address = agents_at.host, .port = agents_at.port,
@@ -69,7 +79,7 @@ Result<std::unique_ptr<Aggregator>> Aggregator::open(const AggregatorConfig& con
   server.tls = {.certificate = config.tls_certificate, .key = config.tls_key, .ca = config.tls_people_ca};
   server.github_secret = std::move(*github);
   server.cloudevents_secret = std::move(*cloudevents);
-  auto https = api::Server::open(app->api_io_.get_executor(), std::move(server), {.backend = *app->backend_, .metrics = app->metrics_, .clock = clock});
+  auto https = api::Server::open(app->api_io_.get_executor(), std::move(server), {.backend = *app->backend_, .governance = app->governance_.get(), .metrics = app->metrics_, .clock = clock});
   if (!https) return https.error();
   app->server_ = std::move(*https);
   return app;

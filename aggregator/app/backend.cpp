@@ -28,6 +28,18 @@ asio::awaitable<std::invoke_result_t<F&>> run_on(Where& where, F f) {
 
 }  // namespace
 
+api::IncidentView Backend::view_of(const incidents::Incident& incident) const {
+  api::IncidentView view = to_view(incident, node_of(incident));
+  const Governor* governor = coordinator_.governor();
+  const governance::PlanRecord* plan = governor == nullptr ? nullptr : governor->core().newest_plan(incident.uid);
+  if (plan != nullptr) {
+    view.plan = authority::to_text(plan->digest);
+    view.plan_state = governance::to_string(plan->state);
+    view.plan_class = plan->action_class;
+  }
+  return view;
+}
+
 asio::awaitable<Result<std::vector<api::NodeView>>> Backend::nodes() {
   const auto executor = coordinator_.executor();
   co_return co_await run_on(executor, [this]() -> Result<std::vector<api::NodeView>> {
@@ -47,7 +59,7 @@ asio::awaitable<Result<std::vector<api::IncidentView>>> Backend::incidents(api::
   auto views = co_await run_on(executor, [&] {
     std::vector<api::IncidentView> live;
     for (const incidents::Incident* incident : coordinator_.engine().visible()) {
-      if (incident->state != incidents::State::closed || filter.include_closed) live.push_back(to_view(*incident, node_of(*incident)));
+      if (incident->state != incidents::State::closed || filter.include_closed) live.push_back(view_of(*incident));
     }
     store_has_more = store_has_more || coordinator_.engine().stats().put_away_total > 0;
     return live;
@@ -62,7 +74,7 @@ asio::awaitable<Result<std::vector<api::IncidentView>>> Backend::incidents(api::
         if (known.contains(row.row.uid.str())) continue;
         auto incident = fold(row);
         if (!incident) return incident.error();
-        views.push_back(to_view(*incident, node_of(*incident)));
+        views.push_back(view_of(*incident));
       }
       return {};
     });
@@ -86,12 +98,12 @@ asio::awaitable<Result<api::IncidentView>> Backend::incident(std::int64_t number
   const auto executor = coordinator_.executor();
   auto live = co_await run_on(executor, [this, number]() -> std::optional<api::IncidentView> {
     const incidents::Incident* incident = coordinator_.engine().find(number);
-    return incident == nullptr ? std::nullopt : std::optional(to_view(*incident, node_of(*incident)));
+    return incident == nullptr ? std::nullopt : std::optional(view_of(*incident));
   });
   if (live) co_return std::move(*live);
   auto incident = co_await stored(number);
   if (!incident) co_return incident.error();
-  co_return co_await run_on(executor, [&]() -> Result<api::IncidentView> { return to_view(*incident, node_of(*incident)); });
+  co_return co_await run_on(executor, [&]() -> Result<api::IncidentView> { return view_of(*incident); });
 }
 
 asio::awaitable<Result<store::CaseFileRow>> Backend::newest_case(std::int64_t number) {
@@ -183,9 +195,14 @@ std::vector<api::Backend::Check> Backend::readiness() {
   const auto failure = store_.failure();
   const std::string not_accepting = ingest_.not_accepting();
   const bool alive = coordinator_.alive();
-  return {{.name = "store", .ok = !failure, .detail = failure.value_or("")},
+  std::vector<Check> checks = {{.name = "store", .ok = !failure, .detail = failure.value_or("")},
           {.name = "agents", .ok = not_accepting.empty(), .detail = not_accepting.empty() ? "listening" : not_accepting},
           {.name = "incidents", .ok = alive, .detail = alive ? "" : "the incident engine has not answered for 10 s"}};
+  if (const Governor* governor = coordinator_.governor()) {
+    const std::string problem = governor->problem();
+    checks.push_back({.name = "audit", .ok = problem.empty(), .detail = problem});
+  }
+  return checks;
 }
 
 }  // namespace fw::app

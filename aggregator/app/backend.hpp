@@ -29,6 +29,7 @@ class Backend final : public api::Backend {
   boost::asio::awaitable<Result<api::IncidentView>> act(std::int64_t number, Action action);
   boost::asio::awaitable<Result<incidents::Incident>> stored(std::int64_t number);
   boost::asio::awaitable<Result<store::CaseFileRow>> newest_case(std::int64_t number);
+  api::IncidentView view_of(const incidents::Incident& incident) const;   // with its plan; on the coordinator's executor
   const fleet::NodeState* node_of(const incidents::Incident& incident) const { return coordinator_.fleet().find_node(incident.subject.key.node); }
 
   Coordinator& coordinator_;

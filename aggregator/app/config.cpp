@@ -58,6 +58,12 @@ config::Schema schema_of(AggregatorConfig& c) {
   schema.duration(range("sample.hot_period", "How often agents read a container with one.", 100, 60 * kMinute), c.sample_hot_period);
   schema.integer(range("shards", "Threads for agents' connections; 0 takes one per core.", 0, 256), c.shards);
   schema.duration(range("incident.resolve_after", "An incident without a symptom for this long is resolved.", 1'000, kDay), c.resolve_after);
+  schema.path(text("governance.policy", "First signed policy (fleetwright init, fleetwright policy sign); without it plans and approvals are off.",
+                   config::check_readable_file, false),
+              c.governance_policy);
+  schema.text(text("governance.cluster", "Cluster that plans name; empty outside of Kubernetes.", {}, false), c.governance_cluster);
+  schema.path(text("audit.folder", "Folder of the audit log; made when only its last part is missing.", {}, false), c.audit_folder);
+  schema.path(text("audit.key", "Key that signs the audit log's heads, PEM; the policy names its public half.", config::check_readable_file, false), c.audit_key);
   schema.text(choice("log.level", "What is logged.", {"trace", "debug", "info", "warn", "error"}), c.log_level);
   schema.text(choice("log.format", "Form of log lines.", {"text", "json"}), c.log_format);
   return schema;

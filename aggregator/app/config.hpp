@@ -21,6 +21,7 @@ struct AggregatorConfig {
   std::chrono::milliseconds sample_period = std::chrono::seconds(10), sample_hot_period = std::chrono::seconds(1);
   std::int64_t shards = 0;                                  // 0: one per core
   std::chrono::milliseconds resolve_after = std::chrono::minutes(5);
+  std::string governance_policy, governance_cluster, audit_folder, audit_key;   // no policy: plans and approvals are off
   std::string log_level = "info", log_format = "text";
 };
 

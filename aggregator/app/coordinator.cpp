@@ -99,6 +99,11 @@ Result<void> Coordinator::restore() {
   return {};
 }
 
+void Coordinator::govern(std::unique_ptr<Governor> governor) {
+  governor_ = std::move(governor);
+  for (const incidents::Incident* incident : engine_.visible()) tell_governor(*incident);
+}
+
 void Coordinator::start(ingest::Ingest* ingest) {
   ingest_ = ingest;
   turned_mono_ns_ = deps_.clock.mono_ns();
@@ -119,6 +124,7 @@ void Coordinator::stop() {
     pump();
   });
   thread_.join();
+  if (governor_) governor_->stop();
   worker_.stop();
   worker_.join();
   reads_.join();
@@ -138,6 +144,10 @@ void Coordinator::on_connected(ingest::Connected c) {
     node.last_seen_ns = c.received_ns;
     log::info("agent connected", {{"node", node.name}, {"uid", node.uid.str()}, {"version", node.agent_version}});
     save_node(node.uid);
+    if (governor_) {
+      governor_->core().on_node_connected(node.uid);
+      pump();
+    }
   });
 }
 
@@ -175,6 +185,7 @@ void Coordinator::on_disconnected(const Uuid& uid, const Uuid& session) {
     node.connected = false;
     node.last_seen_ns = deps_.clock.wall_ns();
     save_node(uid);
+    if (governor_) governor_->core().on_node_disconnected(uid);
     log::info("agent disconnected", {{"node", node.name}, {"uid", uid.str()}});
   });
 }
@@ -201,6 +212,28 @@ void Coordinator::on_lost_samples(const Uuid& node, std::uint64_t values) {
   hand_over(1, [this, node, values] { fleet_.node(node, deps_.clock.wall_ns()).lost_samples_total += static_cast<std::int64_t>(values); });
 }
 
+void Coordinator::on_executor(const Uuid& node, Bytes packet) {
+  hand_over(1, [this, node, packet = std::move(packet)] {
+    if (!governor_) return;
+    governor_->core().on_packet(node, packet);
+    pump();
+  });
+}
+
+// At each change of an incident that is visible.
+void Coordinator::tell_governor(const incidents::Incident& incident) {
+  if (!governor_) return;
+  const fleet::NodeState* node = fleet_.find_node(incident.subject.key.node);
+  governance::IncidentView view{.uid = incident.uid, .number = incident.number, .lineage = incident.lineage,
+                                .over = incident.state == incidents::State::resolved || incident.state == incidents::State::closed,
+                                .node = incident.subject.key.node, .node_name = node == nullptr ? "" : node->name,
+                                .subject_path = incident.subject.cgroup_path, .subject_name = incident.subject.name, .pod_uid = incident.subject.pod_uid,
+                                .container_id = incident.subject.container_id, .name_space = "", .first_symptom_ns = incident.first_symptom_ns,
+                                .last_symptom_ns = incident.last_symptom_ns, .symptoms_total = 0};
+  for (const incidents::SymptomCount& symptom : incident.symptoms) view.symptoms_total += symptom.count;
+  governor_->core().on_incident(view);
+}
+
 void Coordinator::on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> events) {
   const std::size_t facts = events.size();
   hand_over(facts, [this, node, events = std::move(events)] {
@@ -222,7 +255,12 @@ void Coordinator::on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> e
 
 void Coordinator::take_event(const fleet::NodeEventPtr& event) {
   history_.add(event);
-  if (const auto* limit = std::get_if<wire::LimitChanged>(&event->body)) observe_limit(*event, *limit);
+  if (const auto* limit = std::get_if<wire::LimitChanged>(&event->body)) {
+    observe_limit(*event, *limit);
+    if (governor_ && limit->resource == "memory.max") {
+      governor_->core().on_limit_changed(event->entity->key.node, event->entity->cgroup_path, limit->after, event->our_time_ns(), "");
+    }
+  }
   engine_.on_event(event);
 }
 
@@ -261,12 +299,13 @@ void Coordinator::add_change(const changes::Change& change) {
 
 void Coordinator::pump() {
   engine_.on_tick();
+  if (governor_) governor_->pump(engine_, ingest_);
   save();
   for (const incidents::FocusRequest& focus : engine_.take_focus()) {
     if (ingest_ != nullptr && focus.entity.cgroup_id != 0) ingest_->focus(focus.entity.node, {focus.entity.cgroup_id}, focus.duration);
   }
   if (stopping_) {
-    if (engine_.all_saved()) io_.stop();
+    if (engine_.all_saved() && (!governor_ || governor_->idle())) io_.stop();
     return;
   }
   for (const Uuid& uid : engine_.take_due()) investigate(uid);
@@ -300,6 +339,7 @@ void Coordinator::save() {
 
 void Coordinator::on_saved(const Uuid& uid, const Result<store::Written>& written) {
   engine_.on_saved(uid, written);
+  if (const incidents::Incident* incident = engine_.find(uid); written && incident != nullptr) tell_governor(*incident);
   if (written && written->effect == store::Effect::created) {
     if (const incidents::Incident* incident = engine_.find(uid); incident != nullptr && !incident->symptoms.empty()) {
       const std::string_view kind = incidents::to_string(incident->symptoms.front().kind);
@@ -388,7 +428,15 @@ void Coordinator::explain(Uuid uid, std::int64_t began_ns, agents::IncidentFacts
       explained.probability = cause->probability;
       explained.change_id = cause->suspect_change_id.value_or("");
     }
-    asio::post(io_, [this, uid, began_ns, explained = std::move(explained), row = std::move(row)]() mutable {
+    governance::Explanation can_be_done;
+    can_be_done.incident = uid;
+    can_be_done.findings = authority::sha256({reinterpret_cast<const std::uint8_t*>(row.findings.data()), row.findings.size()});
+    if (const agents::Hypothesis* cause = findings->cause()) {
+      can_be_done.confidence = cause->confidence;
+      can_be_done.remedies = cause->remedies;
+      can_be_done.by_hand = cause->by_hand;
+    }
+    asio::post(io_, [this, uid, began_ns, explained = std::move(explained), row = std::move(row), can_be_done = std::move(can_be_done)]() mutable {
       if (const auto id = Uuid::parse(explained.change_id)) {
         if (const changes::Change* change = changes_.find(*id)) {
           explained.change_summary = incidents::summary_of(*change);
@@ -397,6 +445,10 @@ void Coordinator::explain(Uuid uid, std::int64_t began_ns, agents::IncidentFacts
         }
       }
       engine_.on_explained(uid, std::move(explained), std::move(row));
+      if (const incidents::Incident* incident = engine_.find(uid); governor_ && incident != nullptr) {
+        tell_governor(*incident);
+        governor_->core().on_explained(can_be_done);
+      }
       deps_.metrics.observe(Metric::incident_explanation_duration,
                             static_cast<double>(deps_.clock.wall_ns() - began_ns) / static_cast<double>(kNsPerSecond));
       pump();

@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "agents/investigate.hpp"
+#include "aggregator/app/governor.hpp"
 #include "aggregator/fleet/fleet.hpp"
 #include "aggregator/incidents/case_facts.hpp"
 #include "aggregator/incidents/engine.hpp"
@@ -41,6 +42,9 @@ class Coordinator final : public ingest::Sink {
 
   // Before start(), blocking: what the store knows, and the last minutes again for what a crash cut off.
   Result<void> restore();
+  // Before start(): plans and approvals are on. It is stopped by stop().
+  void govern(std::unique_ptr<Governor> governor);
+  Governor* governor() noexcept { return governor_.get(); }
   void start(ingest::Ingest* ingest);          // any thread; nullptr in tests without agents
   void stop();                                 // any thread; after Ingest::stop. Saves what is unsaved, at most 2 s
 
@@ -50,6 +54,7 @@ class Coordinator final : public ingest::Sink {
   void on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> events) override;
   void on_clock(const Uuid& node, ingest::ClockOf clock) override;
   void on_lost_samples(const Uuid& node, std::uint64_t values) override;
+  void on_executor(const Uuid& node, Bytes packet) override;
   std::size_t backlog() const noexcept override { return backlog_.load(std::memory_order_relaxed); }
 
   // Any thread: false when the executor has not turned for some seconds.
@@ -77,6 +82,7 @@ class Coordinator final : public ingest::Sink {
   void take_event(const fleet::NodeEventPtr& event);
   void observe_limit(const fleet::NodeEvent& event, const wire::LimitChanged& limit);
   void learn(changes::Change change);
+  void tell_governor(const incidents::Incident& incident);
   void save();
   void on_saved(const Uuid& uid, const Result<store::Written>& written);
   void investigate(const Uuid& uid);
@@ -103,6 +109,7 @@ class Coordinator final : public ingest::Sink {
   std::unordered_set<Uuid> owed_nodes_, owed_changes_;   // as many as fleet_ and changes_ hold
   std::list<std::shared_ptr<Waiter>> waiters_;
   ingest::Ingest* ingest_ = nullptr;
+  std::unique_ptr<Governor> governor_;         // nullptr: off
   bool stopping_ = false, save_failed_ = false;
   std::uint64_t seconds_ = 0, opened_reported_ = 0;
   store::Stats store_reported_;

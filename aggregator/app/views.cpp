@@ -34,6 +34,7 @@ api::IncidentView to_view(const incidents::Incident& i, const fleet::NodeState* 
     view.suspect_change_actor = e.change_actor;
     view.suspect_change_source = e.change_source;
   }
+  view.resolved_by = i.resolved_by;
   view.taken_by = i.taken_by;
   view.closed_by = i.closed_by;
   view.close_reason = i.close_reason;

@@ -170,6 +170,7 @@ Core::Core(CoreConfig config, const Clock& clock) : impl_(std::make_unique<Impl>
 Core::~Core() = default;
 
 bool Core::enabled() const noexcept { return impl_->policy() != nullptr; }
+bool Core::needs_log() const noexcept { return !impl_->log_open || !impl_->log_problem.empty(); }
 std::string Core::problem() const { return impl_->problem(); }
 std::vector<ToNode> Core::take_packets() { return std::exchange(impl_->packets, {}); }
 std::vector<IncidentWord> Core::take_incident_words() { return std::exchange(impl_->words, {}); }

@@ -117,6 +117,7 @@ class Core {
   // The log's head at its opening. Before this, and without a policy, nothing is proposed or taken.
   void on_log_opened(const std::string& note, std::uint64_t size);
   bool enabled() const noexcept;           // a policy is there
+  bool needs_log() const noexcept;         // it is not open, or broke: open it (again) and call on_log_opened
   // Why no approval is taken now: the log, the store. "" while healthy.
   std::string problem() const;
 

@@ -36,4 +36,12 @@ Result<std::vector<authority::Signature>> decode_signatures(std::string_view byt
   return signatures;
 }
 
+std::optional<authority::Algorithm> parse_algorithm(std::string_view text) {
+  using authority::Algorithm;
+  for (const Algorithm algorithm : {Algorithm::ed25519, Algorithm::sk_ed25519, Algorithm::sk_p256}) {
+    if (authority::to_string(algorithm) == text) return algorithm;
+  }
+  return std::nullopt;
+}
+
 }  // namespace fw::governance

@@ -207,6 +207,14 @@ Result<void> Engine::note(std::int64_t number, std::string person, std::string t
   return {};
 }
 
+void Engine::resolve(const Uuid& uid, std::string by) {
+  const auto at = live_.find(uid);
+  if (at == live_.end()) return;
+  const State state = at->second.incident.state;
+  if (state != State::open && state != State::explained) return;
+  record(at->second, {.time_ns = clock_.wall_ns(), .ref = "", .body = Resolved{std::move(by)}});
+}
+
 Result<void> Engine::close(std::int64_t number, std::string person, std::string reason, std::string confirmed_cause) {
   Live* l = live(number);
   if (l == nullptr) return not_live(number);

@@ -68,6 +68,7 @@ class Engine {
   Result<void> take(std::int64_t number, std::string person);
   Result<void> note(std::int64_t number, std::string person, std::string text);
   Result<void> close(std::int64_t number, std::string person, std::string reason, std::string confirmed_cause);
+  void resolve(const Uuid& uid, std::string by);             // mended: does not wait for resolve_after
   void adopt(Incident incident);                             // an older one, so that people can act on it
 
   // What the store lacks, one write per incident; each is answered by on_saved. A failed write comes again at the next call.

@@ -87,7 +87,7 @@ std::string body_json(const IncidentEvent& event) {
               {"change_id", e.change_id}, {"change_summary", e.change_summary}, {"change_actor", e.change_actor},
               {"change_source", e.change_source}};
     }
-    json::object operator()(const Resolved&) const { return {}; }
+    json::object operator()(const Resolved& e) const { return e.by.empty() ? json::object() : json::object{{"by", e.by}}; }
     json::object operator()(const Taken& e) const { return {{"person", e.person}}; }
     json::object operator()(const Noted& e) const { return {{"person", e.person}, {"text", e.text}}; }
     json::object operator()(const Closed& e) const {
@@ -120,7 +120,9 @@ Result<IncidentEvent> parse_incident_event(std::int64_t time_ns, std::string_vie
     event.body = Noted{f.text("person"), f.text("text")};
   } else if (kind == "closed") {
     event.body = Closed{f.text("person"), f.text("reason"), f.text("confirmed_cause")};
-  } else if (kind != "resolved") {
+  } else if (kind == "resolved") {
+    event.body = Resolved{value.get_object().contains("by") ? f.text("by") : ""};   // before plans it had none
+  } else {
     return Error(Errc::malformed, "stored incident event: unknown kind '" + std::string(kind) + "'");
   }
   if (!f.ok) return Error(Errc::malformed, "stored incident event '" + std::string(kind) + "': a field is missing or of another type");
@@ -157,7 +159,8 @@ void apply(Incident& incident, const IncidentEvent& event) {
       if (!i.explained_ns) i.explained_ns = event.time_ns;
       if (i.state == State::open) i.state = State::explained;
     }
-    void operator()(const Resolved&) const {
+    void operator()(const Resolved& e) const {
+      i.resolved_by = e.by;
       i.state = State::resolved;
       i.resolved_ns = event.time_ns;
     }

@@ -30,7 +30,7 @@ struct Explained {
   std::string change_id, change_summary, change_actor, change_source;
   friend bool operator==(const Explained&, const Explained&) = default;
 };
-struct Resolved {};
+struct Resolved { std::string by; };       // "" : no symptom for long enough; else what mended it
 struct Taken { std::string person; };
 struct Noted { std::string person, text; };
 struct Closed { std::string person, reason, confirmed_cause; };
@@ -61,6 +61,7 @@ struct Incident {
   std::optional<std::int64_t> explained_ns, resolved_ns, closed_ns;
   std::vector<SymptomCount> symptoms;
   std::optional<Explained> explanation;
+  std::string resolved_by;               // of the newest resolution
   std::string taken_by, closed_by, close_reason, confirmed_cause;
   std::vector<Note> notes;
   std::int64_t last_seq = 0;             // of the events folded in

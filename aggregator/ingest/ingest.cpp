@@ -209,6 +209,14 @@ void Ingest::focus(const Uuid& node, std::vector<std::uint64_t> cgroup_ids, std:
   });
 }
 
+void Ingest::send_executor(const Uuid& node, Bytes packet) {
+  const auto live = impl_->context.registry.find(node);
+  if (!live) return;
+  asio::post(live->executor, [handle = live->handle, packet = std::move(packet)]() mutable {
+    if (const auto session = handle.lock()) session->send_executor(std::move(packet));
+  });
+}
+
 void Ingest::read_series(const Uuid& node, std::vector<series::Selection> wanted, std::int64_t from_ns, std::int64_t to_ns, SeriesDone done) {
   Shard& home = impl_->context.home_of(node);
   asio::post(home.io, [&home, node, wanted = std::move(wanted), from_ns, to_ns, done = std::move(done)] {

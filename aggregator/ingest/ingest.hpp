@@ -14,6 +14,7 @@
 #include "aggregator/fleet/node_event.hpp"
 #include "aggregator/series/node_series.hpp"
 #include "aggregator/store/store.hpp"
+#include "common/bytes.hpp"
 #include "common/clock.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/transport/tls.hpp"
@@ -37,6 +38,8 @@ class Sink {
   virtual void on_events(const Uuid& node, std::vector<fleet::NodeEventPtr> events) = 0;
   virtual void on_clock(const Uuid& node, ClockOf clock) = 0;
   virtual void on_lost_samples(const Uuid& node, std::uint64_t values) = 0;
+  // A packet of the node's executor (protocol/authority/packets.hpp), unread.
+  virtual void on_executor(const Uuid& node, Bytes packet) { static_cast<void>(node), static_cast<void>(packet); }
   // Facts handed over and not yet taken in. Sessions stop reading while it is above Limits::sink_backlog: the agents' spools hold the rest.
   virtual std::size_t backlog() const noexcept { return 0; }
 };
@@ -80,6 +83,9 @@ class Ingest {
   void stop();
 
   void focus(const Uuid& node, std::vector<std::uint64_t> cgroup_ids, std::chrono::nanoseconds duration);
+
+  // To the node's executor, in order. A packet for a node without a session or an executor is dropped: its sender sends again.
+  void send_executor(const Uuid& node, Bytes packet);
 
   // Windows of a node in [from, to] of the node's clock; `done` runs on the node's shard, with nothing when the node is unknown.
   using SeriesDone = std::function<void(std::vector<series::Series>)>;

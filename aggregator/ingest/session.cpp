@@ -125,6 +125,11 @@ void Session::focus(std::vector<std::uint64_t> cgroup_ids, std::chrono::nanoseco
   emit(session_.focus({.cgroup_ids = std::move(cgroup_ids), .duration_ms = static_cast<std::uint32_t>(ms)}, now()));
 }
 
+void Session::send_executor(Bytes packet) {
+  if (end_ || !session_.ready() || !session_.has_executor()) return;
+  emit(session_.send_executor({.bytes = std::move(packet)}, now()));
+}
+
 asio::awaitable<Result<void>> Session::read_loop() {
   std::vector<std::uint8_t> buffer(kReadBytes);
   Metrics& metrics = context_.deps.metrics;
@@ -153,6 +158,9 @@ asio::awaitable<Result<void>> Session::read_loop() {
       } else if (auto* hello = std::get_if<wire::Hello>(&message)) {
         metrics.add(Metric::ingest_frames, 1, {"hello"});
         co_await receive(std::move(*hello));
+      } else if (auto* executor = std::get_if<wire::ExecutorPacket>(&message)) {
+        metrics.add(Metric::ingest_frames, 1, {"executor"});
+        context_.deps.sink.on_executor(origin_.node, std::move(executor->bytes));
       }
     }
     if (close) fail(std::move(*close));

@@ -21,6 +21,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<Result<void>> run(boost::asio::ip::tcp::socket socket);
   void end(std::string reason);                 // says goodbye when it can
   void focus(std::vector<std::uint64_t> cgroup_ids, std::chrono::nanoseconds duration);
+  void send_executor(Bytes packet);
   bool in_handshake() const noexcept { return !connection_; }
   const Uuid& id() const noexcept { return id_; }
 
