@@ -16,6 +16,7 @@
 #include "common/config/config.hpp"
 #include "common/exit_code.hpp"
 #include "common/log.hpp"
+#include "common/start_up_memory.hpp"
 #include "common/version.hpp"
 #include "node-agent/app/agent.hpp"
 #include "node-agent/app/agent_config.hpp"
@@ -123,6 +124,7 @@ int run_agent(const AgentConfig& config) {
   if (!rights.problem.empty()) log::warn("rights not dropped", {{"error", rights.problem}});
   for (const auto& kept : rights.kept) log::debug("right kept", {{"capability", kept}});
 
+  give_back_start_up_memory();
   int code = to_int(ExitCode::failure);
   {
     Agent agent(io, {**sensors, spool, clock}, uplink_config(config), identity, std::move(lacking));

@@ -223,7 +223,7 @@ def hostile_peers_get_nothing(executor, cgroup, seconds, seed):
             executor.start()
     check(not executor.ended(), "it does not start again")
     print(f"  {sent} packets, {restarts} restarts, 0 effects, seed {seed}")
-    check(sent > 100, "too few packets to count")
+    check(sent >= 20, "too few packets to count")
 
 
 def main():

@@ -59,6 +59,10 @@ class Process {
 struct Members { std::vector<std::uint32_t> pids; bool invisible = false; bool cut = false; };
 Result<Members> members_of(const UniqueFd& cgroup, std::size_t max);
 
+// The cgroup path of the container that runs under this name in this pod now: by the pod's cgroup, then by what the kubelet mounted into its
+// containers. Errc::gone when there is none, Errc::conflict when there are several.
+Result<std::string> find_container(const Host& host, std::string_view pod_uid, std::string_view container_name);
+
 // Programs that no action may stop: they are the node, its containers, or us. comm as the kernel keeps it.
 bool is_protected_program(std::string_view comm) noexcept;
 

@@ -37,6 +37,18 @@ std::unique_ptr<Target> make_target(const Host& host, const Plan& plan) {
                     plan.action);
 }
 
+// A container that was started again has another path; pod and name are still its own.
+Result<CgroupFolders> open_cgroup(const Host& host, const authority::Target& target) {
+  const bool by_name = target.cgroup_inode == 0 && !target.pod_uid.empty() && !target.container_name.empty();
+  if (!target.cgroup_path.empty() || !by_name) {
+    auto cgroup = CgroupFolders::open(host, target.cgroup_path);
+    if (cgroup || cgroup.error().code != Errc::gone || !by_name) return cgroup;
+  }
+  const auto path = find_container(host, target.pod_uid, target.container_name);
+  if (!path) return path.error();
+  return CgroupFolders::open(host, *path);
+}
+
 Result<Process> open_process(const Host& host, const authority::Target& target) {
   if (target.pid <= 1 || target.pid == static_cast<std::uint32_t>(::getpid()))
     return Error(Errc::permission, "process " + std::to_string(target.pid) + " may not be stopped");
@@ -57,7 +69,7 @@ Result<std::unique_ptr<OpenTarget>> HostActuator::open(const Plan& plan) {
   const bool on_node = std::holds_alternative<SetSysctl>(plan.action) || std::holds_alternative<RotateLog>(plan.action) ||
                        std::holds_alternative<Diagnose>(plan.action);
   if (!plan.target.cgroup_path.empty() || !on_node) {
-    auto cgroup = CgroupFolders::open(host_, plan.target.cgroup_path);
+    auto cgroup = open_cgroup(host_, plan.target);
     if (!cgroup) return cgroup.error();
     if (plan.target.cgroup_inode != 0 && plan.target.cgroup_inode != cgroup->inode)
       return Error(Errc::gone, cgroup->path + " is another cgroup than the plan's: inode " + std::to_string(cgroup->inode));

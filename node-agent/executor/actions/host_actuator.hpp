@@ -13,7 +13,8 @@ class HostActuator final : public authority::Actuator {
  public:
   explicit HostActuator(Host host) : host_(std::move(host)) {}
 
-  // cgroup_inode 0: the cgroup that has the path now; else it must be that one. Errc::gone when it, or the process, is not there any more;
+  // cgroup_inode 0: the cgroup that has the path now, or the one in which the named container of the named pod runs now; else it must be that
+  // one. Errc::gone when it, or the process, is not there any more;
   // Errc::permission for what no plan may name (pid 1, the root cgroup, a path through a link); Errc::invalid_argument for undo and extend.
   Result<std::unique_ptr<authority::OpenTarget>> open(const authority::Plan& plan) override;
 

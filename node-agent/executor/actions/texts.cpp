@@ -81,6 +81,20 @@ Result<std::int64_t> Snapshot::need(std::string_view name) const {
   return Error(Errc::malformed, "snapshot: no " + std::string(name));
 }
 
+std::string container_name_of(std::string_view mountinfo, std::string_view pod_uid) {
+  const std::string folder = "/pods/" + std::string(pod_uid) + "/containers/";
+  while (!mountinfo.empty()) {
+    auto line = take_line(mountinfo);
+    for (int skipped = 0; skipped < 3; ++skipped) take_until(line, ' ');
+    auto root = take_until(line, ' ');
+    const auto at = root.find(folder);
+    if (at == std::string_view::npos) continue;
+    root.remove_prefix(at + folder.size());
+    return std::string(take_until(root, '/'));
+  }
+  return {};
+}
+
 std::string text_of(std::int64_t value) { return value < 0 ? "max" : std::to_string(value); }
 
 }  // namespace fw::executor

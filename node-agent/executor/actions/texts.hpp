@@ -40,6 +40,10 @@ class Snapshot {
   std::map<std::string, std::int64_t, std::less<>> values_;
 };
 
+// /proc/PID/mountinfo of a process in a container of that pod: the container's name, from the kubelet's folder that is mounted into it
+// ("/pods/UID/containers/NAME/..."); "" when there is none.
+std::string container_name_of(std::string_view mountinfo, std::string_view pod_uid);
+
 std::string text_of(std::int64_t value);         // "max" for -1
 
 }  // namespace fw::executor

@@ -1,8 +1,5 @@
 #include "node-agent/executor/app/program.hpp"
 
-#include <link.h>
-#include <malloc.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,10 +8,10 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <span>
 
 #include "common/disk/disk.hpp"
 #include "common/exit_code.hpp"
+#include "common/start_up_memory.hpp"
 #include "common/version.hpp"
 #include "node-agent/executor/app/confine.hpp"
 #include "node-agent/executor/app/dry_run.hpp"
@@ -62,24 +59,6 @@ Result<authority::ExecutorConfig> core_config(const ExecutorProgramConfig& confi
   if (!policy) return policy.error();
   core.first_policy = std::move(*policy);
   return core;
-}
-
-// Reading the configuration and linking took more than serving does: the heap's rest, and code that does not run again. What of the code is
-// needed comes back from the page cache; nothing that was written is in these pages.
-void give_back_start_up_memory() {
-  ::malloc_trim(0);
-  ::dl_iterate_phdr(
-      [](dl_phdr_info* object, std::size_t, void*) {
-        for (const auto& segment : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
-          if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-          const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-          const auto begin = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
-          const auto end = (object->dlpi_addr + segment.p_vaddr + segment.p_filesz) & ~(page - 1);
-          ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-        }
-        return 0;
-      },
-      nullptr);
 }
 
 Result<int> run_executor(const ExecutorProgramConfig& config) {
