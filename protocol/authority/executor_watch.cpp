@@ -12,6 +12,13 @@ constexpr std::int64_t kGiveUpRollBackMs = 600'000;
 
 bool is(const Error& error, Errc errc) { return error.code == make_error_code(errc); }
 
+// What is gone has no life in it: after a restart a killed process cannot even be opened.
+Result<std::int64_t> read(const Result<OpenTarget*>& target, Probe probe) {
+  auto value = target ? (*target)->read(probe) : Result<std::int64_t>(target.error());
+  if (!value && is(value.error(), Errc::gone) && (probe == Probe::process_alive || probe == Probe::populated)) return 0;
+  return value;
+}
+
 }  // namespace
 
 void ExecutorCore::watch() {
@@ -98,8 +105,8 @@ bool ExecutorCore::look_at_effect(PlanRecord& record, const Plan& plan) {
   bool changed = false;
   if (record.finish_at_ms != 0) {
     const auto target = open_live(plan, live);
-    const auto alive = target ? (*target)->read(Probe::process_alive) : Result<std::int64_t>(target.error());
-    const bool ended = alive ? *alive == 0 : is(alive.error(), Errc::gone);
+    const auto alive = read(target, Probe::process_alive);
+    const bool ended = alive && *alive == 0;
     if (!ended && now_ms_ < record.finish_at_ms) return false;
     record.finish_at_ms = 0;
     changed = true;
@@ -115,13 +122,13 @@ bool ExecutorCore::look_at_effect(PlanRecord& record, const Plan& plan) {
   }
   if (!plan.effect) return end(State::done);
   const auto target = open_live(plan, live);
-  const auto read = target ? (*target)->read(plan.effect->probe) : Result<std::int64_t>(target.error());
-  if (read && holds(*plan.effect, *read)) return end(State::done);
-  if (!read && is(read.error(), Errc::gone)) live.target.reset();   // the container came back as another one: that is asked next
+  const auto found = read(target, plan.effect->probe);
+  if (found && holds(*plan.effect, *found)) return end(State::done);
+  if (!found && is(found.error(), Errc::gone)) live.target.reset();   // the container came back as another one: that is asked next
   if (now_ms_ < record.effect_by_ms) return changed;
   record.code = "effect-missing";
   record.sentence = fmt::format("{} was expected within {} s, but {}", to_string(*plan.effect), plan.effect_within_ms / 1000,
-                                read ? to_string(Check{plan.effect->probe, Comparison::equal, *read}) : read.error().message());
+                                found ? to_string(Check{plan.effect->probe, Comparison::equal, *found}) : found.error().message());
   if (record.snapshot.empty()) return end(State::failed);
   record.effect_missing = true;
   record.restore_at_ms = now_ms_;

@@ -400,6 +400,28 @@ TEST_F(Executing, the_grace_goes_on_after_a_restart) {
   EXPECT_EQ(node.state(plan), State::done);
 }
 
+TEST_F(Executing, a_process_that_ended_while_the_executor_was_down_is_killed) {
+  node.world.objects["4242:123456"].ignores_terminate = true;
+  const auto plan = node.make_plan(KillProcess{5'000});
+  node.deliver(node.approve(plan));
+  node.world.objects.erase("4242:123456");
+  ASSERT_TRUE(node.restart());
+  node.pass(1s);
+  EXPECT_EQ(node.state(plan), State::done);
+}
+
+TEST_F(Executing, a_container_that_came_back_is_asked_for_the_effect) {
+  auto plan = node.make_plan(SetMemoryLimit{kNew, 0});
+  plan.effect = Check{Probe::pids_current, Comparison::less, 5};
+  node.world.objects[kPath].values[Probe::pids_current] = 9;
+  node.deliver(node.approve(plan));
+  auto values = node.world.objects[kPath].values;
+  values[Probe::pids_current] = 3;
+  node.world.recreate(kPath, values);
+  node.pass(1s);
+  EXPECT_EQ(node.state(plan), State::done);
+}
+
 TEST_F(Executing, the_end_of_a_grace_that_fails_is_a_failure) {
   node.world.objects["4242:123456"].ignores_terminate = true;
   node.world.failing[FakeActuator::Call::finish] = Error(Errc::permission, "no");
