@@ -44,24 +44,26 @@ ExitCode exit_of(audit::Verdict verdict) {
   return ExitCode::audit_tampered;
 }
 
+Failure wrong_trust(const Error& error, const std::string& what, std::string_view advice = kTrustAdvice) {
+  auto failure = failure_of(error, what, advice);
+  failure.code = ExitCode::usage;
+  return failure;
+}
+
 Outcome<audit::Trust> trust_of(const Session& session, const AuditOptions& options) {
   if (options.origin.empty() != options.key.empty())
     return Failure{ExitCode::usage, "--origin and --key go together", "", std::string(kTrustAdvice)};
   if (!options.origin.empty()) {
     const auto file = read_file(options.key, kMaxConfigBytes);
     auto key = audit::parse_log_key(file ? *file : options.key);
-    if (!key) return failure_of(key.error(), options.key + " is no key of a log", "PEM (openssl pkey -pubout), 64 hex digits or NAME+HASH+KEY");
+    if (!key) return wrong_trust(key.error(), options.key + " is no key of a log", "PEM (openssl pkey -pubout), 64 hex digits or NAME+HASH+KEY");
     return audit::Trust{options.origin, std::move(*key), {}, 0};
   }
   const auto file = options.policy.empty() ? session.folder() + "/policy/policy.json" : options.policy;
   const auto bytes = read_file(file, kMaxConfigBytes);
-  if (!bytes) {
-    auto failure = failure_of(bytes.error(), "whom to believe is not known: cannot read " + file, kTrustAdvice);
-    failure.code = ExitCode::usage;
-    return failure;
-  }
+  if (!bytes) return wrong_trust(bytes.error(), "whom to believe is not known: cannot read " + file);
   const auto policy = read_policy_file(*bytes);
-  if (!policy) return failure_of(policy.error(), file + " is no policy", kTrustAdvice);
+  if (!policy) return wrong_trust(policy.error(), file + " is no policy");
   return audit::trust_of(*policy);
 }
 
@@ -227,9 +229,8 @@ Outcome<ExitCode> prove(Session& session, const AuditOptions& options) {
   if (!path) return path.error();
   const audit::Proof proof{lines->front(), *seq, std::move(*path), source->note};
   if (const auto head = audit::check_proof(proof, *trust); !head)   // nobody keeps a proof that is none
-    return failure_of(head.error(), "the log gave no good proof").code == ExitCode::failure
-               ? Failure{ExitCode::audit_tampered, "the log gave no good proof", head.error().context}
-               : failure_of(head.error(), "the log gave no good proof");
+    return Failure{head.error().code == Errc::not_found ? ExitCode::quorum_missing : ExitCode::audit_tampered, "the log gave no good proof",
+                   head.error().context};
   const auto written = (options.force ? replace_file : create_file)(options.out, audit::render_proof(proof), FileMode::plain);
   if (!written) return cannot_write(written.error(), options.out);
   session.print(fmt::format("entry/{} proven\n", *seq));

@@ -75,7 +75,7 @@ with tempfile.TemporaryDirectory() as work:
     def trust_is_asked_for():
         assert "--policy FILE, or --origin NAME --key FILE" in audit("verify", LOG, code=2, trust=False)
         audit("verify", LOG, "--origin", ORIGIN, code=2, trust=False)
-        audit("verify", LOG, "--origin", ORIGIN, "--key", "no key", code=1, trust=False)
+        audit("verify", LOG, "--origin", ORIGIN, "--key", "no key", code=2, trust=False)
 
     @case
     def a_proof_is_written_and_checked_offline():
