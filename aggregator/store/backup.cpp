@@ -79,16 +79,14 @@ Result<void> copy_audit(const std::string& from, const std::string& to) {
   return {};
 }
 
-// Everything below is durable when this returns.
+// The files of the folder, and their names, are durable when this returns.
 Result<void> sync_folder(const std::string& folder) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_regular_file()) continue;
-    auto disk = RealDisk::open(folder);
-    if (!disk) return disk.error();
-    if (auto synced = (*disk)->sync(entry.path().filename().string()); !synced) return synced.error();
-  }
   auto disk = RealDisk::open(folder);
   if (!disk) return disk.error();
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    if (auto synced = (*disk)->sync(entry.path().filename().string()); !synced) return synced.error();
+  }
   return (*disk)->sync_folder();
 }
 
