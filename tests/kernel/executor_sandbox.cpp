@@ -114,11 +114,12 @@ void Group::enter() const {
   if (::setresgid(kNobody, kNobody, kNobody) != 0 || ::setresuid(kNobody, kNobody, kNobody) != 0) ::_exit(98);
 }
 
-pid_t Group::spawn(const std::function<void()>& body) const {
+pid_t Group::spawn(const std::function<void()>& body, const std::function<bool()>& prepare) const {
   int ready[2];
   if (::pipe2(ready, O_CLOEXEC) != 0) return -1;
   const pid_t pid = ::fork();
   if (pid == 0) {
+    if (!prepare()) ::_exit(97);
     enter();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::close(ready[1]);

@@ -29,8 +29,8 @@ class Group {
   std::int64_t memory_limit() const;
   void make_again() const;                                      // the same path, another cgroup; it must be empty
 
-  // A process in it, of another user than root; spawn waits until it is there. Its parent is this process.
-  pid_t spawn(const std::function<void()>& body) const;
+  // A process in it, of another user than root; spawn waits until it is there. Its parent is this process. prepare: before it gives up root.
+  pid_t spawn(const std::function<void()>& body, const std::function<bool()>& prepare = [] { return true; }) const;
   // The same, but its parent has ended.
   pid_t spawn_orphan() const;
 

@@ -1,8 +1,12 @@
 // Values of control files, set and restored on real cgroups, with the rights and the system calls that the program has.
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#include <filesystem>
 
 #include "tests/kernel/executor_sandbox.hpp"
 
@@ -201,6 +205,35 @@ TEST_F(ExecutorValues, a_cgroup_made_again_is_another_one_unless_the_plan_takes_
   const auto after = actuator.open(plan).value();
   EXPECT_TRUE(after->apply());
   EXPECT_EQ(group.memory_limit(), 128 * kMiB);
+}
+
+TEST_F(ExecutorValues, a_container_that_was_started_again_is_found_by_pod_and_name) {
+  const std::string uid = "0a1b2c3d-0000-4000-8000-00000000abce";
+  const Group pods("kubepods");
+  const Group pod("pod" + uid, pods.path(), false);
+  const Group old_run(std::string(64, 'c'), pod.path(), false);
+  const Group new_run(std::string(64, 'd'), pod.path(), false);
+  const auto folder = "/tmp/fw-kubelet-" + std::to_string(::getpid()) + "/pods/" + uid + "/containers/checkout/1a2b";
+  std::filesystem::create_directories(folder);
+  // What the runtime does for the termination log: the kubelet's folder, mounted in the container's own namespace.
+  const auto pid = new_run.spawn([] { for (;;) ::pause(); }, [&] {
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) == 0 && ::mount(folder.c_str(), "/mnt", "", MS_BIND, nullptr) == 0;
+  });
+  auto plan = plan_for(old_run, authority::Diagnose{4096});
+  plan.target.pod_uid = uid;
+  plan.target.container_name = "checkout";
+  plan.target.cgroup_path = pod.path() + "/" + std::string(64, 'e');   // an earlier run's
+  plan.target.cgroup_inode = 0;
+  HostActuator actuator(Host::open({}).value());
+  const auto found = actuator.open(plan);
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_THAT((*found)->identity(), HasSubstr(new_run.path()));
+  plan.target.cgroup_path.clear();
+  EXPECT_TRUE(actuator.open(plan));
+  plan.target.container_name = "sidecar";
+  EXPECT_EQ(actuator.open(plan).error().code, Errc::gone);
+  end(pid);
+  std::filesystem::remove_all("/tmp/fw-kubelet-" + std::to_string(::getpid()));
 }
 
 TEST_F(ExecutorValues, paths_that_no_plan_may_name) {

@@ -66,8 +66,8 @@ Result<Process> open_process(const Host& host, const authority::Target& target) 
 Result<std::unique_ptr<OpenTarget>> HostActuator::open(const Plan& plan) {
   auto made = make_target(host_, plan);
   if (!made) return Error(Errc::invalid_argument, "the plan has no action of its own");
-  const bool on_node = std::holds_alternative<SetSysctl>(plan.action) || std::holds_alternative<RotateLog>(plan.action) ||
-                       std::holds_alternative<Diagnose>(plan.action);
+  const bool of_whole_node = std::holds_alternative<Diagnose>(plan.action) && plan.target.container_name.empty();
+  const bool on_node = std::holds_alternative<SetSysctl>(plan.action) || std::holds_alternative<RotateLog>(plan.action) || of_whole_node;
   if (!plan.target.cgroup_path.empty() || !on_node) {
     auto cgroup = open_cgroup(host_, plan.target);
     if (!cgroup) return cgroup.error();
