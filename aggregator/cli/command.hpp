@@ -38,6 +38,7 @@ void add_standing_commands(CLI::App& root, Commands& commands);  // standing
 void add_policy_commands(CLI::App& root, Commands& commands);    // policy
 void add_key_commands(CLI::App& root, Commands& commands);       // key
 void add_audit_commands(CLI::App& root, Commands& commands);     // audit
+void add_backup_commands(CLI::App& root, Commands& commands);   // backup restore
 void add_meta_commands(CLI::App& root, Commands& commands);      // actions completion version help
 
 // The argument of every command about one plan.

@@ -122,6 +122,7 @@ int run(int argc, const char* const* argv) {
   add_key_commands(app, commands);
   add_setup_commands(app, commands);
   add_audit_commands(app, commands);
+  add_backup_commands(app, commands);
   add_meta_commands(app, commands);
   app.footer(kFooter);
 

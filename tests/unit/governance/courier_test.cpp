@@ -1,0 +1,174 @@
+// Deliveries over a bad link, and what executors say that is not to be believed.
+#include "fleet.hpp"
+
+namespace fw::governance::test {
+namespace {
+
+TEST(Courier, delivers_when_the_node_comes_back) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.cut();
+  fleet.vote("alice");
+  fleet.vote("bob");
+  fleet.pass(60s, 5s);
+  EXPECT_EQ(fleet.plan().state, PlanState::released);
+  EXPECT_EQ(fleet.limit(), kOld);
+  fleet.link();
+  fleet.pass(1s);
+  EXPECT_EQ(fleet.limit(), kNew);
+  EXPECT_EQ(fleet.world.effects(fleet.plan().plan), 1);
+}
+
+TEST(Courier, sends_again_until_the_outcome_and_the_node_acts_once) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.vote("alice");
+  fleet.vote("bob");
+  fleet.pass(2s);
+  std::vector<Packet> sent = fleet.to_node;
+  for (const Packet& packet : sent) {
+    if (!std::holds_alternative<DeliverPlan>(packet)) continue;
+    for (int i = 0; i < 3; ++i) {
+      const auto answer = fleet.executor->on_packet(to_bytes(packet));
+      ASSERT_TRUE(answer);
+      for (const Bytes& said : *answer) fleet.core->on_packet(node_uid(), said);
+    }
+  }
+  fleet.pass(2s);
+  EXPECT_EQ(fleet.world.effects(fleet.plan().plan), 1);
+  EXPECT_EQ(fleet.entries("plan.outcome").size(), 1U) << "the same outcome again is no news";
+}
+
+TEST(Courier, a_node_that_never_answers_ends_the_plan) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.cut();
+  fleet.vote("alice");
+  fleet.vote("bob");
+  const Digest plan = fleet.plan().digest;
+  fleet.pass(70min, 1min);
+  EXPECT_EQ(fleet.core->find(plan)->state, PlanState::expired);
+}
+
+TEST(Courier, a_denial_that_comes_after_the_release_reaches_the_node_first_or_too_late) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.cut();
+  fleet.vote("alice");
+  fleet.vote("bob");
+  ASSERT_EQ(fleet.plan().state, PlanState::released);
+  ASSERT_TRUE(fleet.vote("carol", Decision::deny).ok());
+  fleet.link();
+  fleet.pass(10s);
+  EXPECT_EQ(fleet.plan().state, PlanState::denied);
+  EXPECT_EQ(fleet.limit(), kOld);
+}
+
+TEST(Courier, an_outcome_that_the_executor_did_not_sign_is_not_believed) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.cut();
+  fleet.vote("alice");
+  fleet.vote("bob");
+  fleet.linked = true;
+  const PlanRecord& plan = fleet.plan();
+  Outcome outcome{.plan = plan.digest, .node = node_uid(), .incarnation = fleet.executor->status().incarnation, .state = State::done, .code = "",
+                  .sentence = "", .started_ms = 1, .ended_ms = 2, .before = "", .after = "", .rolled_back = false, .journal_seq = 9, .journal_hash = {}};
+  const Bytes bytes = to_bytes(outcome);
+  fleet.core->on_packet(node_uid(), to_bytes(OutcomeReport{bytes, authority::test::sign_as("mallory", Domain::result, bytes)}));
+  fleet.settle();
+  EXPECT_EQ(fleet.plan().state, PlanState::released);
+  fleet.linked = false;
+  fleet.pass(2s);
+  EXPECT_EQ(fleet.entries("executor.alarm").size(), 1U);
+}
+
+TEST(Courier, an_executor_whose_key_changed_without_its_journal_is_an_alarm) {
+  Fleet fleet;
+  ExecutorStatus status = fleet.executor->status();
+  status.key = authority::test::public_key_of("mallory");
+  fleet.core->on_packet(node_uid(), to_bytes(status));
+  fleet.settle();
+  ASSERT_EQ(fleet.core->executors().size(), 1U);
+  EXPECT_NE(fleet.core->executors().front()->problem, "");
+  EXPECT_EQ(fleet.core->executors().front()->status.key, fleet.executor->status().key);
+  fleet.pass(2s);
+  EXPECT_EQ(fleet.entries("executor.alarm").size(), 1U);
+  EXPECT_EQ(fleet.entries("executor.seen").size(), 1U);
+}
+
+TEST(Courier, plans_for_a_lost_journal_are_void_and_made_again) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.vote("alice");
+  const Digest before = fleet.plan().digest;
+  fleet.cut();
+  fleet.executor.reset();
+  fleet.node_disk = FakeDisk();
+  fleet.clock.advance(1s);
+  fleet.start_node();
+  fleet.link();
+  EXPECT_EQ(fleet.core->find(before)->state, PlanState::expired);
+  ASSERT_NE(fleet.plan().digest, before);
+  EXPECT_EQ(fleet.plan().plan.target.incarnation, fleet.executor->status().incarnation);
+  EXPECT_EQ(fleet.entries("executor.new_journal").size(), 1U);
+}
+
+TEST(Courier, nodes_get_newer_policies_and_heads) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.pass(15s);
+  const auto seen = parse_note(fleet.executor->status().checkpoint);
+  ASSERT_TRUE(seen);
+  EXPECT_GE(seen->checkpoint.size, 1U);
+  Policy next = fleet.policy;
+  next.version = 2;
+  next.issued_ms = fleet.now_ms();
+  const auto signed_next = authority::test::sign(next, {"root-1", "root-2"});
+  ASSERT_TRUE(fleet.core->load_policy(signed_next.document, signed_next.signatures, Fleet::caller("alice")).ok());
+  fleet.settle();
+  fleet.pass(2s);
+  const ExecutorStatus status = fleet.executor->status();
+  EXPECT_EQ(std::max(status.policy_version, status.pending_policy_version.value_or(0)), 2U);
+}
+
+TEST(Courier, a_log_that_went_back_is_an_alarm_and_goes_on_under_a_new_origin) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.pass(15s);
+  fleet.cut();
+  // Yesterday's backup: nothing of what the node saw.
+  const auto seen = parse_note(fleet.executor->status().checkpoint)->checkpoint;
+  ASSERT_GE(seen.size, 1U);
+  fleet.store = MemoryStore();
+  fleet.log.reset();
+  fleet.core.reset();
+  fleet.log_disk = FakeDisk();
+  fleet.start_server();
+  fleet.link();
+  fleet.pass(2s);
+  ASSERT_EQ(fleet.core->executors().size(), 1U);
+  EXPECT_NE(fleet.core->executors().front()->problem, "");
+
+  // Nodes refuse until the roots say how it goes on.
+  fleet.explain();
+  fleet.vote("alice");
+  fleet.vote("bob");
+  fleet.pass(10s);
+  EXPECT_EQ(fleet.limit(), kOld);
+  const NewOrigin moved{.origin = "fleetwright/acme/audit-2", .log_key = authority::test::public_key_of("log"), .old_origin = std::string(authority::test::kOrigin),
+                        .old_size = seen.size, .old_root = seen.root};
+  const Reply first = fleet.state_by(moved, "root-1");
+  ASSERT_TRUE(first.ok()) << first.sentence;
+  EXPECT_EQ(fleet.core->find_document(first.subject)->state, DocumentState::gathering);
+  const Reply second = fleet.state_by(moved, "root-2", fleet.last_statement);
+  ASSERT_TRUE(second.ok()) << second.sentence;
+  EXPECT_EQ(fleet.core->find_document(first.subject)->state, DocumentState::active);
+  fleet.pass(90s, 1s);
+  EXPECT_EQ(fleet.core->log_origin(), "fleetwright/acme/audit-2");
+  EXPECT_EQ(fleet.limit(), kNew) << fleet.core->state_text(fleet.plan());
+  fleet.expect_log_and_store_agree();
+}
+
+}  // namespace
+}  // namespace fw::governance::test
