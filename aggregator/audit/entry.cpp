@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cctype>
+#include <ctime>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -95,7 +96,7 @@ std::string detail_of(const Entry& entry) {
 std::string time_text(std::int64_t time_ms) {
   const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(time_ms)};
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (time - seconds).count());
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds.time_since_epoch().count())), (time - seconds).count());
 }
 
 // Digits, without a leading zero; takes them off `text`.
