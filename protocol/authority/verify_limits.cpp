@@ -83,7 +83,8 @@ Problem check_budgets(const Plan& plan, const Policy& policy, const Memory& memo
     if (limit.budget == plan.budget) listed = true;
     if (auto problem = check_budget(limit.budget, limit.per_hour, limit.per_day, memory, at)) return problem;
   }
-  return listed ? Problem{} : check_budget(plan.budget, 0, 0, memory, at);
+  if (listed) return {};
+  return refuse(Code::budget_used_up, "policy version ", policy.version, " lists no budget ", plan.budget, ": add it to the policy's limits, or propose without it");
 }
 
 }  // namespace fw::authority::verify

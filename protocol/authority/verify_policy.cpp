@@ -55,7 +55,7 @@ Problem check_successor(const Policy& next, const Policy& current, std::int64_t 
 }  // namespace
 
 PolicyVerdict verify_policy(ByteView document, const std::vector<Signature>& signatures, const Policy& current, std::int64_t now_ms) {
-  const auto refused = [](Refusal refusal) { return PolicyVerdict{std::nullopt, 0, std::move(refusal)}; };
+  const auto refused = [](Refusal refusal) { return PolicyVerdict{{}, {}, std::move(refusal)}; };
   if (auto problem = check_size(document, signatures)) return refused(*problem);
   if (auto problem = check_roots(Domain::policy, document, signatures, current)) return refused(*problem);
   auto next = parse_policy(document);

@@ -27,7 +27,7 @@ std::optional<std::int64_t> value_before(const Plan& plan) {
 }
 
 bool within_factor(std::int64_t value, std::int64_t before, std::uint32_t percent) {
-  std::int64_t highest = 0;
+  std::int64_t highest{};
   return !__builtin_mul_overflow(before, std::int64_t{percent}, &highest) && value <= highest / 100;
 }
 

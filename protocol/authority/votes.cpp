@@ -139,8 +139,8 @@ Problem check_scope(const Approver& approver, std::uint8_t action_class, const P
   return {};
 }
 
+// A plan of the engine names nobody (check_plan), so its person is nobody's.
 Problem check_proposer(const Plan& plan, const std::vector<Ballot>& ballots) {
-  if (plan.proposer != Proposer::person) return {};
   for (const auto& ballot : ballots) {
     if (ballot.voter->person == plan.person) {
       return refuse(Code::proposer_approved, plan.person.str(), " proposed this plan and approved it: other people approve, without that vote");
@@ -150,7 +150,7 @@ Problem check_proposer(const Plan& plan, const std::vector<Ballot>& ballots) {
 }
 
 std::vector<const Approver*> without_proposer(std::vector<const Approver*> people, const Plan& plan) {
-  if (plan.proposer == Proposer::person) std::erase_if(people, [&](const auto* person) { return person->person == plan.person; });
+  std::erase_if(people, [&](const auto* person) { return person->person == plan.person; });
   return people;
 }
 

@@ -115,9 +115,11 @@ TEST(Checkpoint, of_the_same_size_has_the_same_root) {
 
 TEST(Checkpoint, that_is_older_than_the_newest_seen_must_come_newer) {
   World world;
-  const auto envelope = world.envelope();
+  auto envelope = world.envelope();
   world.book.fill(11);
   world.memory.checkpoint = world.book.checkpoint(11);
+  EXPECT_EQ(world.code(envelope), Code::checkpoint_bad);
+  envelope.proof.consistent_from = 11;
   EXPECT_EQ(world.code(envelope), Code::checkpoint_bad);
   EXPECT_TRUE(may_come_again(Code::checkpoint_bad));
 }

@@ -122,6 +122,8 @@ TEST(Budgets, of_the_action_hold_even_when_the_plan_names_another) {
 
 TEST(Budgets, that_the_policy_does_not_list_allow_nothing) {
   EXPECT_EQ(budget("other", {{"memory", 2, 5}}, {}), Code::budget_used_up);
+  EXPECT_EQ(budget("other", {{"set_memory_limit", 2, 5}}, {}), Code::budget_used_up);
+  EXPECT_EQ(budget("memory", {{"memory", 2, 5}}, {}), Code::ok);
   EXPECT_EQ(budget("set_memory_limit", {{"memory", 2, 5}}, {}), Code::ok);
 }
 

@@ -44,6 +44,21 @@ TEST(AutomaticApproval, needs_no_vote) {
   EXPECT_EQ(night.refusal().code, Code::ok);
 }
 
+TEST(AutomaticApproval, that_nobody_signed_is_none_even_for_reading) {
+  Night night;
+  night.world.plan.action = Diagnose{64 * 1024};
+  night.world.plan.preconditions.clear();
+  night.world.plan.effect.reset();
+  night.world.plan.effect_within_ms = 0;
+  night.pass.trigger = Trigger::automatic;
+  night.pass.max_class = 0;
+  night.pass.actions = {static_cast<std::uint16_t>(night.world.plan.action.index())};
+  night.votes.clear();
+  EXPECT_EQ(night.refusal().code, Code::ok);
+  night.day_signers.clear();
+  EXPECT_EQ(night.refusal().code, Code::too_few_people);
+}
+
 struct Case {
   const char* name;
   Code code;

@@ -444,6 +444,15 @@ TEST(Sentences, say_who_what_how_many_and_what_to_do) {
   EXPECT_THAT(world.refusal(world.envelope(world.votes({"alice"}))).sentence, HasSubstr("class 2 needs 2 people, 1 approved: more people approve"));
   auto late = world.approval("bob");
   late.expires_ms = kNow - kHour;
+  auto early = world.approval("bob");
+  early.issued_ms = kNow + kHour;
+  world.memory.time_floor_ms = kNow + 2 * kMinute;
+  EXPECT_THAT(world.refusal(world.envelope({World::sign(early)})).sentence,
+              HasSubstr("the approval by bob is dated 2026-11-23T13:00:00Z, this node's clock says 2026-11-23T12:00:00Z: compare the clocks"));
+  world.memory.time_floor_ms = 0;
+  auto full = world.envelope();
+  full.votes.resize(kMaxVotes + 1);
+  EXPECT_THAT(world.refusal(full).sentence, HasSubstr("9 votes and 0 signatures of a standing approval; the limits are 65536, 8 and 8"));
   EXPECT_THAT(world.refusal(world.envelope({World::sign(late)})).sentence,
               HasSubstr("the approval by bob ended at 2026-11-23T11:00:00Z, it is 2026-11-23T12:00:00Z: approve again"));
 }
