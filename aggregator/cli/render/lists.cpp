@@ -53,7 +53,7 @@ std::string short_change_id(const std::string& id, const Layout& layout, Detail 
 std::string incidents(const std::vector<Incident>& list, const Layout& layout, Detail detail, std::int64_t now_ns) {
   const bool wide = detail == Detail::wide;
   std::vector<Column> columns{
-      {"ID"}, {"SEV"}, {"STATE"}, {"SCOPE", wide ? 0U : 5U}, {"SUSPECT-CHANGE", wide ? 0U : 8U}, {"CONF"}, {"PLAN", wide ? 0U : 4U}};
+      {"ID"}, {"SEV"}, {"STATE"}, {"SCOPE", wide ? 0U : 5U}, {"SUSPECT-CHANGE", wide ? 0U : 6U}, {"CONF"}, {"PLAN", wide ? 0U : 4U}};
   if (wide) {
     for (const auto* title : {"PROBABILITY", "CAUSE", "SYMPTOMS", "NODE", "TAKEN-BY", "CHANGE-ID", "PLAN-DIGEST"})
       columns.push_back({title});
