@@ -94,10 +94,10 @@ class FakeActuator final : public authority::Actuator {
       auto* object = find();
       if (!object) return ended();
       if (world_.on_effect) world_.on_effect(plan_);
-      auto& done = world_.done[plan_.nonce];
-      ++done.applied;
+      auto& count = world_.done[plan_.nonce];
+      ++count.applied;
       const auto* kill = std::get_if<authority::KillProcess>(&plan_.action);
-      if (!kill || kill->grace_ms == 0 || !object->ignores_terminate) change(*object, done, wanted());
+      if (!kill || kill->grace_ms == 0 || !object->ignores_terminate) change(*object, count, wanted());
       world_.end();
       if (world_.fails_after_effect) return *world_.fails_after_effect;
       return "applied";
@@ -106,9 +106,9 @@ class FakeActuator final : public authority::Actuator {
       if (const auto problem = world_.begin(Call::finish)) return *problem;
       auto* object = find();
       if (!object) return ended();
-      auto& done = world_.done[plan_.nonce];
-      ++done.finished;
-      change(*object, done, wanted());
+      auto& count = world_.done[plan_.nonce];
+      ++count.finished;
+      change(*object, count, wanted());
       world_.end();
       return "finished";
     }
@@ -157,13 +157,13 @@ class FakeActuator final : public authority::Actuator {
       if (std::holds_alternative<Diagnose>(plan_.action)) return std::nullopt;
       return 0;
     }
-    void change(Object& object, Done& done, std::optional<std::int64_t> value) {
+    void change(Object& object, Done& count, std::optional<std::int64_t> value) {
       if (!value) {
-        ++done.changed;   // a bundle was made
+        ++count.changed;   // a bundle was made
         return;
       }
       auto& now = object.values[probe()];
-      if (now != *value) ++done.changed;
+      if (now != *value) ++count.changed;
       now = *value;
     }
 
