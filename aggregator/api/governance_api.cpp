@@ -65,7 +65,8 @@ Result<std::vector<std::uint64_t>> numbers(const std::string& query, std::initia
 
 Caller caller_of(const Request& request) { return {.person = request.person(), .address = request.peer_address}; }
 
-// One method per route. `id` is the digest of the path.
+// One method per route. `id` is the digest of the path. What is asked is a named value: g++ 12 destroys temporaries of a co_await expression
+// twice.
 class GovernanceApi {
  public:
   explicit GovernanceApi(Governance* governance) : g_(governance) {}
@@ -91,13 +92,17 @@ class GovernanceApi {
         filter.limit = *limit;
       }
     }
-    auto given = co_await g_->plans(filter);
-    co_return answer(std::move(given));
+    auto asking = g_->plans(filter);
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> plan(const Request&, std::string id) {
-    auto given = co_await g_->plan(std::move(id));
-    co_return answer(std::move(given));
+    auto asking = g_->plan(std::move(id));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> edit(const Request& request, std::string) {
@@ -111,8 +116,10 @@ class GovernanceApi {
     if (body.has_error()) co_return problem(body.error());
     const auto number = parse_number<std::uint8_t>(action_class);
     if (!number) co_return problem(400, "class: must be 0 to 3");
-    auto given = co_await g_->edit(caller_of(request), std::move(document), *number, std::move(replaces));
-    co_return answer(std::move(given));
+    auto asking = g_->edit(caller_of(request), std::move(document), *number, std::move(replaces));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> vote(const Request& request, std::string id) {
@@ -120,14 +127,18 @@ class GovernanceApi {
     SignatureText signature;
     const auto body = signed_body(request, document, signature);
     if (body.has_error()) co_return problem(body.error());
-    auto given = co_await g_->vote(caller_of(request), std::move(id), std::move(document), std::move(signature));
-    co_return answer(std::move(given));
+    auto asking = g_->vote(caller_of(request), std::move(id), std::move(document), std::move(signature));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> undo(const Request& request, std::string id) {
     if (const auto body = decode(request, [](changes::ObjectReader&) {}); body.has_error()) co_return problem(body.error());
-    auto given = co_await g_->undo(caller_of(request), std::move(id));
-    co_return answer(std::move(given));
+    auto asking = g_->undo(caller_of(request), std::move(id));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> extend(const Request& request, std::string id) {
@@ -136,14 +147,18 @@ class GovernanceApi {
     if (body.has_error()) co_return problem(body.error());
     const auto number = parse_number<std::uint64_t>(ttl);
     if (!number) co_return problem(400, "ttlMs: must be a number of milliseconds");
-    auto given = co_await g_->extend(caller_of(request), std::move(id), *number);
-    co_return answer(std::move(given));
+    auto asking = g_->extend(caller_of(request), std::move(id), *number);
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> statements(const Request& request, std::string) {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
-    auto given = co_await g_->statements();
-    co_return answer(std::move(given));
+    auto asking = g_->statements();
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> sign_statement(const Request& request, std::string) {
@@ -151,14 +166,18 @@ class GovernanceApi {
     SignatureText signature;
     const auto body = signed_body(request, document, signature);
     if (body.has_error()) co_return problem(body.error());
-    auto given = co_await g_->sign_statement(caller_of(request), std::move(document), std::move(signature));
-    co_return answer(std::move(given));
+    auto asking = g_->sign_statement(caller_of(request), std::move(document), std::move(signature));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> standing(const Request& request, std::string) {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
-    auto given = co_await g_->standing_approvals();
-    co_return answer(std::move(given));
+    auto asking = g_->standing_approvals();
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> sign_standing(const Request& request, std::string) {
@@ -166,14 +185,18 @@ class GovernanceApi {
     SignatureText signature;
     const auto body = signed_body(request, document, signature);
     if (body.has_error()) co_return problem(body.error());
-    auto given = co_await g_->sign_standing(caller_of(request), std::move(document), std::move(signature));
-    co_return answer(std::move(given));
+    auto asking = g_->sign_standing(caller_of(request), std::move(document), std::move(signature));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> policy(const Request& request, std::string) {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
-    auto given = co_await g_->policy();
-    co_return answer(std::move(given));
+    auto asking = g_->policy();
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> load_policy(const Request& request, std::string) {
@@ -188,14 +211,18 @@ class GovernanceApi {
     });
     if (body.has_error()) co_return problem(body.error());
     if (inner.any()) co_return problem(inner.first());
-    auto given = co_await g_->load_policy(caller_of(request), std::move(document), std::move(signatures));
-    co_return answer(std::move(given));
+    auto asking = g_->load_policy(caller_of(request), std::move(document), std::move(signatures));
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
   asio::awaitable<Response> checkpoint(const Request& request, std::string) {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
-    auto given = co_await g_->checkpoint();
-    co_return answer(std::move(given), "text/plain; charset=utf-8");
+    auto asking = g_->checkpoint();
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given), "text/plain; charset=utf-8");
+    co_return response;
   }
 
   asio::awaitable<Response> entries(const Request& request, std::string) {
@@ -214,28 +241,36 @@ class GovernanceApi {
         from = *number;
       }
     }
-    auto given = co_await g_->entries(from, limit);
-    co_return answer(std::move(given), "application/jsonl");
+    auto asking = g_->entries(from, limit);
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given), "application/jsonl");
+    co_return response;
   }
 
   asio::awaitable<Response> proof(const Request& request, std::string) {
     const auto given = numbers(request.query, {"index", "size"});
     if (given.has_error()) co_return problem(given.error());
-    auto proven = co_await g_->proof((*given)[0], (*given)[1]);
-    co_return answer(std::move(proven));
+    auto asking = g_->proof((*given)[0], (*given)[1]);
+    auto proven = co_await std::move(asking);
+    auto response = answer(std::move(proven));
+    co_return response;
   }
 
   asio::awaitable<Response> consistency(const Request& request, std::string) {
     const auto given = numbers(request.query, {"from", "to"});
     if (given.has_error()) co_return problem(given.error());
-    auto proven = co_await g_->consistency((*given)[0], (*given)[1]);
-    co_return answer(std::move(proven));
+    auto asking = g_->consistency((*given)[0], (*given)[1]);
+    auto proven = co_await std::move(asking);
+    auto response = answer(std::move(proven));
+    co_return response;
   }
 
   asio::awaitable<Response> witnesses(const Request& request, std::string) {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
-    auto given = co_await g_->witnesses();
-    co_return answer(std::move(given));
+    auto asking = g_->witnesses();
+    auto given = co_await std::move(asking);
+    auto response = answer(std::move(given));
+    co_return response;
   }
 
  private:

@@ -58,21 +58,31 @@ std::string GovernanceBackend::show_document(const authority::Digest& digest) co
 
 asio::awaitable<api::Answer> GovernanceBackend::read(Read read) {
   const auto executor = coordinator_.executor();
-  co_return co_await run_on(executor, [this, read = std::move(read)] { return read(governor_.core()); });
+  std::function<api::Answer()> ask = [this, read = std::move(read)] { return read(governor_.core()); };
+  auto asking = run_on(executor, std::move(ask));
+  auto answer = co_await std::move(asking);
+  co_return answer;
 }
 
 asio::awaitable<api::Answer> GovernanceBackend::command(Command command, Show show) {
   const auto executor = coordinator_.executor();
-  const governance::Reply reply = co_await run_on(executor, [this, command = std::move(command)] {
+  std::function<governance::Reply()> decide = [this, command = std::move(command)] {
     governance::Reply given = command(governor_.core());
     coordinator_.pump();
     return given;
-  });
-  if (!reply.ok()) co_return failed(Error(reply.errc, reply.sentence), reply.code);
+  };
+  auto deciding = run_on(executor, std::move(decide));
+  const governance::Reply reply = co_await std::move(deciding);
+  if (!reply.ok()) {
+    auto refused = failed(Error(reply.errc, reply.sentence), reply.code);
+    co_return refused;
+  }
   auto wait = governor_.durable(reply.ticket);
   const auto durable = co_await asio::co_spawn(executor, std::move(wait), asio::use_awaitable);
   if (!durable) co_return failed(durable.error());
-  auto body = co_await run_on(executor, [show = std::move(show), subject = reply.subject] { return show(subject); });
+  std::function<std::string()> look = [show = std::move(show), subject = reply.subject] { return show(subject); };
+  auto looking = run_on(executor, std::move(look));
+  auto body = co_await std::move(looking);
   api::Answer answer;
   answer.body = std::move(body);
   co_return answer;
