@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "protocol/authority/executor_core.hpp"
+#include "protocol/authority/verify_parts.hpp"
 
 namespace fw::authority {
 namespace {
@@ -78,7 +79,15 @@ void ExecutorCore::deliver(const DeliverPlan& delivered) {
   }
   const Digest digest = plan_digest(envelope->action_class, envelope->plan);
   const PlanRecord* known = state_.find(digest);
-  if (known && is_final(known->state)) return report(*known);
+  if (known && is_final(known->state)) {
+    report(*known);
+    // Who had acknowledged the outcome does not deliver the plan again: somebody replays it.
+    if (known->acknowledged) {
+      notice(digest, {Code::replayed, "this plan is " + std::string(to_string(known->state)) + " in this node's journal since " + verify::time_text(known->ended_ms) +
+                                          ", nothing is done again: propose a new one"}, false);
+    }
+    return;
+  }
   if (known && known->state == State::claimed) return notice(digest, "", "it was claimed, its outcome follows");
   const auto waiting = waiting_.find(digest);
   if (waiting != waiting_.end() && waiting->second.attempt.envelope == *envelope) return notice(digest, waiting->second.why, true);

@@ -5,9 +5,11 @@ test wants "signed by the right people, but for another node", it is given their
 """
 import base64
 import contextlib
+import dataclasses
 import hashlib
 import json
 import pathlib
+import secrets
 import socket
 import subprocess
 import tempfile
@@ -55,13 +57,20 @@ def approval_input(document):
     return b"fleet/approval/v1\n" + len(document).to_bytes(8, "big") + document
 
 
-class Vote:
-    ALGORITHMS = {"ed25519": 1, "sk_ed25519": 2, "sk_p256": 3}
+ALGORITHMS = {"ed25519": 1, "sk-ed25519": 2, "sk-p256": 3}
 
-    def __init__(self, view):
-        self.document = base64.b64decode(view["document"])
+
+@dataclasses.dataclass
+class Vote:
+    document: bytes
+    key: bytes
+    algorithm: int
+    signature: bytes
+
+    @classmethod
+    def of(cls, view):
         signature = view["signature"]
-        self.key, self.algorithm, self.signature = bytes.fromhex(signature["key"]), self.ALGORITHMS[signature["algorithm"]], base64.b64decode(signature["bytes"])
+        return cls(base64.b64decode(view["document"]), bytes.fromhex(signature["key"]), ALGORITHMS[signature["algorithm"]], base64.b64decode(signature["bytes"]))
 
     def encode(self):
         return (self.key + bytes([self.algorithm]) + len(self.document).to_bytes(2, "big") + self.document +
@@ -75,7 +84,7 @@ class Captured:
         view = json.loads(get(f"/api/v1/plans/{digest}"))
         self.action_class, self.plan = view["class"], base64.b64decode(view["document"])
         self.node = bytes.fromhex(view["nodeUid"].replace("-", ""))
-        self.votes = [Vote(vote) for vote in view["votes"]]
+        self.votes = [Vote.of(vote) for vote in view["votes"]]
         self.index = view["logIndex"]
         self.entry = get(f"/api/v1/audit/entries?from={self.index}&limit=1").rstrip(b"\n")
         self.note = get("/api/v1/audit/checkpoint")
@@ -83,7 +92,7 @@ class Captured:
         self.path = [base64.b64decode(item) for item in json.loads(get(f"/api/v1/audit/proof?index={self.index}&size={size}"))["path"]]
 
     def encode(self, plan=None, votes=None):
-        plan, votes = plan or self.plan, self.votes if votes is None else votes
+        plan, votes = plan or self.plan, votes or self.votes
         return (b"FLEV1" + bytes([self.action_class, len(votes), 0]) + len(plan).to_bytes(4, "big") + plan + b"".join(vote.encode() for vote in votes) +
                 len(self.entry).to_bytes(2, "big") + self.entry + self.index.to_bytes(8, "big") + bytes([len(self.path)]) + b"".join(self.path) +
                 (0).to_bytes(8, "big") + bytes([0]) + len(self.note).to_bytes(2, "big") + self.note)
@@ -91,23 +100,26 @@ class Captured:
     # ---- the three attempts --------------------------------------------------------------------------------------------
 
     def forged(self):
-        """The second person's approval, signed with a key of the attacker's own."""
-        vote = self.votes[-1]
+        """Once more the same action as a new plan, approved in the people's names by a key of the attacker's own."""
+        nonce = read_struct(self.plan)[1][0]
         with tempfile.TemporaryDirectory() as folder:
             key = pathlib.Path(folder) / "key.pem"
             subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True, capture_output=True)
-            vote.signature = sign(key, approval_input(vote.document))
-        return self.encode()
+            return self._as_plan(self.plan.replace(nonce, secrets.token_bytes(len(nonce))), [key] * len(self.votes))
 
     def for_node(self, node, keys):
-        """The same plan for another node, approved by the people themselves."""
-        plan = self.plan.replace(self.node, node)
-        assert plan != self.plan, "the plan does not name the node"
+        """The same action for another node, approved by the people themselves."""
+        return self._as_plan(self.plan.replace(self.node, node), keys)
+
+    def _as_plan(self, plan, keys):
+        if plan == self.plan:
+            raise ValueError("the plan does not hold what was to be replaced")
         before, after = plan_digest(self.action_class, self.plan), plan_digest(self.action_class, plan)
+        votes = []
         for vote, key in zip(self.votes, keys):
-            vote.document = vote.document.replace(before, after)
-            vote.signature = sign(key, approval_input(vote.document))
-        return self.encode(plan)
+            document = vote.document.replace(before, after)
+            votes.append(dataclasses.replace(vote, document=document, signature=sign(key, approval_input(document))))
+        return self.encode(plan, votes)
 
 
 def sign(key_file, message):

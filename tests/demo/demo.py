@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,8 +17,9 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"), str(pathlib.Path(__file__).resolve().parent)]
 import cgroups  # noqa: E402
+import second_half  # noqa: E402
 from harness import MIB, Deploy, Failed, Fleet, Service  # noqa: E402
 
 LIMIT_BEFORE, LIMIT_AFTER = 256 * MIB, 64 * MIB
@@ -27,10 +29,15 @@ def say(text=""):
     print(text, flush=True)
 
 
-def show(fleet, *arguments):
+def quoted(word):
+    return shlex.quote(str(word))
+
+
+def show(fleet, *arguments, person=None):
     """Runs the CLI that users have; its output goes where ours goes."""
-    say("$ fleetwright " + " ".join(map(str, arguments)))
-    status = subprocess.run(fleet.command(*arguments), env={**fleet.environment, "PAGER": "cat"}, stdin=subprocess.DEVNULL, check=False).returncode
+    say((f"{person}$" if person else "$") + " fleetwright " + " ".join(map(quoted, arguments)))
+    environment = {**fleet.environment_of(person), "PAGER": "cat"}
+    status = subprocess.run(fleet.command(*arguments), env=environment, stdin=subprocess.DEVNULL, check=False).returncode
     if status != 0:
         raise Failed(f"fleetwright {' '.join(map(str, arguments))}: status {status}")
     say()
@@ -45,8 +52,8 @@ def agreed():
 
 def story(bin_folder, out, stack):
     work = out / "work"
-    say("1. Set up: an aggregator and the agent of this node, mutual TLS between them, free ports.")
-    fleet = stack.enter_context(Fleet(bin_folder, work, node=os.uname().nodename))
+    say("1. Set up: an aggregator, and this node's agent and executor; mutual TLS, free ports, two people with keys, a signed policy.")
+    fleet = stack.enter_context(Fleet(bin_folder, work, node=os.uname().nodename, people=("alice", "bob"), actions=True))
     show(fleet, "nodes")
 
     path = f"/shop-{os.getpid()}/checkout"
@@ -56,9 +63,9 @@ def story(bin_folder, out, stack):
     service.wait_requests(600)   # 15 s: long enough for the agent to have seen it at work
     say(f"   {service.status()['ok']} requests answered, none failed; it uses {service.group.memory_usage() // MIB} MiB.\n")
 
-    say(f"3. alice deploys version 2. Her pipeline lowers the limit to {LIMIT_AFTER // MIB} MiB and says so (GitHub webhook, CloudEvent).")
+    say(f"3. carol deploys version 2. Her pipeline lowers the limit to {LIMIT_AFTER // MIB} MiB and says so (GitHub webhook, CloudEvent).")
     started_ns = service.deploy(LIMIT_AFTER)
-    deploy = Deploy("checkout", [("resources.limits.memory", f"{LIMIT_BEFORE // MIB}Mi", f"{LIMIT_AFTER // MIB}Mi")], started_ns=started_ns)
+    deploy = Deploy("checkout", [("resources.limits.memory", f"{LIMIT_BEFORE // MIB}Mi", f"{LIMIT_AFTER // MIB}Mi")], started_ns=started_ns, actor="carol")
     fleet.post_github_deployment(deploy)
     fleet.post_cloudevent(deploy)
     first_kill = service.wait_kills(1, since_ns=started_ns)[0]
@@ -80,6 +87,7 @@ def story(bin_folder, out, stack):
     report = {"first_oom_kill_ns": first_kill["last_touch_ns"], "incident_opened_ns": explained["openedNs"], "explained_ns": explained["explainedNs"],
               "cause_card": explained["cause"]["card"], "cause_probability": explained["cause"]["probability"],
               "suspect_change_id": explained["suspectChange"]["id"], "http_5xx_before": failed}
+    report.update(second_half.run(bin_folder, fleet, service, work, explained, say, show))
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     return case
 

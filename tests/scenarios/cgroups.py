@@ -102,6 +102,11 @@ class Cgroup:
         else:
             (self.memory / "memory.limit_in_bytes").write_text("-1" if limit_bytes is None else str(limit_bytes))
 
+    def memory_limit(self):
+        """Bytes, or None without a limit (v1 says so with a number of about 2^63)."""
+        text = (self.memory / ("memory.max" if mode() == "v2" else "memory.limit_in_bytes")).read_text().strip()
+        return None if text == "max" or int(text) > 1 << 60 else int(text)
+
     def memory_usage(self):
         return int((self.memory / ("memory.current" if mode() == "v2" else "memory.usage_in_bytes")).read_text())
 

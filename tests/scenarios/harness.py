@@ -78,22 +78,28 @@ class Process:
 class Fleet:
     """One aggregator and one agent. `with Fleet(bin, folder) as fleet:`; the folder must not exist yet or be empty."""
 
-    def __init__(self, bin_folder, folder, node="node-a", person="demo", agent_settings=(), aggregator_settings=()):
+    def __init__(self, bin_folder, folder, node="node-a", people=("demo",), actions=False, agent_settings=(), aggregator_settings=()):
+        """people: the first asks when nobody is named; two or more get the team profile. actions: with an executor that may act."""
         self.bin, self.folder = pathlib.Path(bin_folder).resolve(), pathlib.Path(folder).resolve()
-        self.node, self.person = node, person
+        self.node, self.people, self.actions = node, list(people), actions
         self.agent_settings, self.aggregator_settings = list(agent_settings), list(aggregator_settings)
         self.config = self.folder / "config"
         self.environment = dict(os.environ, FLEETWRIGHT_CONFIG_DIR=str(self.config), NO_COLOR="1")
-        self.aggregator = self.agent = None
+        self.aggregator = self.agent = self.executor = None
         self.ports = {}
 
     def __enter__(self):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.run("init", "--dir", self.config, "--node", self.node, "--person", self.person)
+            self.run("init", "--dir", self.config, "--node", self.node, "--profile", "team" if len(self.people) > 1 else "solo",
+                     *(part for person in self.people for part in ("--person", person)), *(["--enable-actions"] if self.actions else []))
             self.start_aggregator()
+            if self.actions:
+                self.start_executor()
             self.start_agent()
             self.wait_connected()
+            if self.actions:
+                self.wait_executor()
         except BaseException:
             self.stop()
             raise
@@ -103,7 +109,7 @@ class Fleet:
         self.stop()
 
     def stop(self):
-        for process in (self.agent, self.aggregator):
+        for process in (self.agent, self.executor, self.aggregator):
             if process is not None:
                 with contextlib.suppress(Failed):
                     process.stop()
@@ -123,9 +129,28 @@ class Fleet:
         wait_until(lambda: self.aggregator.check() and self._ready(), 20, "the aggregator is ready")
 
     def start_agent(self):
-        settings = [f"aggregator.address=127.0.0.1:{self.ports['agents']}", f"spool.folder={self.folder}/spool", *self.agent_settings]
+        settings = [f"aggregator.address=127.0.0.1:{self.ports['agents']}", f"spool.folder={self.folder}/spool",
+                    f"executor.socket={self.executor_socket() if self.actions else ''}", *self.agent_settings]
         self.agent = Process("fleetwright-agent", [self.bin / "fleetwright-agent", "--config", self.config / f"agent-{self.node}.yaml",
                                                   *_set(settings)], self.folder / "agent.log")
+
+    def executor_socket(self):
+        return self.folder / "executor/socket"
+
+    def start_executor(self):
+        for name in ("executor", "journal"):
+            (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+        settings = [f"socket.path={self.executor_socket()}", f"journal.folder={self.folder}/journal"]
+        self.executor = Process("fleetwright-executor", [self.bin / "fleetwright-executor", "--config", self.config / f"executor-{self.node}.yaml",
+                                                        *_set(settings)], self.folder / "executor.log")
+        wait_until(lambda: self.executor.check() and self.executor_socket().exists(), 20, "the executor opens its socket")
+
+    def wait_executor(self, seconds=20):
+        """The aggregator knows the executor of the node: plans can be made for it."""
+        def known():
+            self.executor.check()
+            return any(node.get("connected") for node in json.loads(self.get("/api/v1/policy"))["nodes"])
+        wait_until(known, seconds, "the executor is known to the aggregator", pause=0.1)
 
     def wait_connected(self, seconds=20):
         def connected():
@@ -137,7 +162,10 @@ class Fleet:
         return self.config / "authority/node-ca.crt"
 
     def person_certificate(self):
-        return self.config / f"people/{self.person}.crt", self.config / f"people/{self.person}.key"
+        return self.config / f"people/{self.people[0]}.crt", self.config / f"people/{self.people[0]}.key"
+
+    def signing_key(self, person):
+        return self.config / f"people/{person}.sign.key"
 
     def _ready(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -157,13 +185,17 @@ class Fleet:
         connection = ["--server", f"https://127.0.0.1:{self.ports['people']}"] if self.ports else []
         return [str(self.bin / "fleetwright"), *connection, *map(str, arguments)]
 
-    def run(self, *arguments, seconds=30):
+    def run(self, *arguments, seconds=30, person=None):
         """Output of the CLI; its error text when it fails."""
-        done = subprocess.run(self.command(*arguments), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        done = subprocess.run(self.command(*arguments), env=self.environment_of(person), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=seconds, check=False)
         if done.returncode != 0:
             raise Failed(f"fleetwright {' '.join(map(str, arguments))}: status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def environment_of(self, person=None):
+        """`init` names the first person's context trial, the others' after them."""
+        return self.environment if person in (None, self.people[0]) else {**self.environment, "FLEETWRIGHT_CONTEXT": person}
 
     def json(self, *arguments):
         return json.loads(self.run(*arguments, "-o", "json"))
@@ -190,6 +222,47 @@ class Fleet:
             return wait_until(look, seconds, what, pause=0.2)
         except TimeoutError as error:
             raise Failed(f"{error}; seen: {brief(seen)}") from None
+
+    # ---- plans -------------------------------------------------------------------------------------------------------
+
+    def get(self, path):
+        """What the API answers, as bytes."""
+        context = ssl.create_default_context(cafile=self.server_ca())
+        context.load_cert_chain(*self.person_certificate())
+        connection = http.client.HTTPSConnection("127.0.0.1", self.ports["people"], context=context, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise Failed(f"GET {path}: {answer.status} {body[:300]!r}")
+            return body
+        finally:
+            connection.close()
+
+    def plan(self, incident_id):
+        """The newest plan of an incident, or None."""
+        plans = json.loads(self.get(f"/api/v1/plans?incident={incident_id}&all=true"))["items"]
+        return plans[0] if plans else None
+
+    def wait_plan(self, incident_id, states, seconds, what):
+        """The incident's newest plan, once it is in one of these states."""
+        seen = None
+
+        def look():
+            nonlocal seen
+            self.aggregator.check()
+            self.executor.check()
+            seen = self.plan(incident_id)
+            return seen if seen and seen["state"] in states else None
+        try:
+            return wait_until(look, seconds, what, pause=0.05)
+        except TimeoutError as error:
+            outcome = (seen or {}).get("outcome") or {}
+            raise Failed(f"{error}; the plan is {seen and seen['state']}: {seen and seen.get('stateText')} {outcome.get('sentence', '')}") from None
+
+    def approve(self, plan, person, reason="it is the cause"):
+        self.run("approve", plan["digest"], "--plan", "sha256:" + plan["digest"], "--yes", "--no-wait", "--reason", reason, person=person)
 
     # ---- changes -----------------------------------------------------------------------------------------------------
 

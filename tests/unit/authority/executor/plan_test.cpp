@@ -63,6 +63,7 @@ TEST_F(Executing, answers_a_plan_that_it_knows_from_the_journal) {
   ASSERT_EQ(node.reports().size(), 1);
   EXPECT_EQ(node.reports()[0].state, State::done);
   EXPECT_EQ(node.value(), kOld);
+  EXPECT_EQ(node.last_notice(), "replayed");
   ASSERT_TRUE(node.restart());
   node.sent.clear();
   node.deliver(envelope);
