@@ -2,7 +2,7 @@
 """coverage.py [--list FILE_PART]: branch coverage of what decides and acts on a node, by clang's source coverage, from its unit tests.
 
 A branch is one outcome of one condition in the source; templates are counted once. Conditions inside of macros (FW_ASSERT: our own bugs, never
-reachable from input) are not counted. Prints a line for each file and the total; exits 1 below the goal. Build folder: build/coverage."""
+reachable from input) and those that the compiler writes for a defaulted comparison are not counted. Prints a line for each file and the total; exits 1 below the goal. Build folder: build/coverage."""
 import argparse
 import json
 import os
@@ -64,7 +64,10 @@ def branches(functions):
                 taken = out.setdefault(name, {})
                 for outcome, count in ((True, true), (False, false)):
                     taken[line, column, outcome] = taken.get((line, column, outcome), 0) + count
-    return out
+    for name, taken in out.items():
+        text = (ROOT / name).read_text().splitlines()
+        out[name] = {place: count for place, count in taken.items() if "= default;" not in text[place[0] - 1]}
+    return {name: taken for name, taken in out.items() if taken}
 
 
 def main():

@@ -8,8 +8,8 @@
 namespace fw::authority::verify {
 
 std::string time_text(std::int64_t unix_ms) {
-  constexpr std::int64_t kYear9999Ms = 253'402'300'800'000;
-  if (unix_ms < 0 || unix_ms >= kYear9999Ms) return std::to_string(unix_ms) + " ms";
+  constexpr std::int64_t kYear10000Ms = 253'402'300'800'000;
+  if (unix_ms < 0 || unix_ms >= kYear10000Ms) return std::to_string(unix_ms) + " ms";
   const std::chrono::sys_seconds second{std::chrono::seconds{unix_ms / 1000}};
   const auto day = std::chrono::floor<std::chrono::days>(second);
   const std::chrono::year_month_day date{day};

@@ -3,6 +3,7 @@
 #include <regex>
 #include <sstream>
 
+#include "protocol/authority/verify_parts.hpp"
 #include "tests/unit/authority/verifier/world.hpp"
 
 namespace fw::authority::verifier_test {
@@ -64,6 +65,13 @@ class EveryCode : public testing::Environment {
 };
 
 [[maybe_unused]] const auto* const kEveryCode = testing::AddGlobalTestEnvironment(new EveryCode);
+
+TEST(Times, that_are_no_dates_are_written_as_numbers) {
+  EXPECT_EQ(verify::time_text(0), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(verify::time_text(-1), "-1 ms");
+  EXPECT_EQ(verify::time_text(253'402'300'799'999), "9999-12-31T23:59:59Z");
+  EXPECT_EQ(verify::time_text(253'402'300'800'000), "253402300800000 ms");
+}
 
 TEST(Times, are_written_for_people) {
   World world;

@@ -284,6 +284,11 @@ INSTANTIATE_TEST_SUITE_P(Verifier, RefusedPlan, testing::ValuesIn(kCases), [](co
 const std::vector<Case> kGood = {
     {"three_people", Code::ok, [](World& w) { return w.envelope(w.votes({"alice", "bob", "carol"})); }},
     {"a_second_vote_of_one_person", Code::ok, [](World& w) { return w.envelope(w.votes({"alice", "alice", "bob"})); }},
+    {"one_key_listed_twice_for_one_person", Code::ok,
+     [](World& w) {
+       approver(w.policy, "alice").keys.push_back(key("alice").public_key());
+       return w.envelope();
+     }},
     {"a_senior_where_one_is_needed", Code::ok,
      [](World& w) {
        rule(w.policy, 2).seniors = 1;
@@ -450,6 +455,11 @@ TEST(Sentences, say_who_what_how_many_and_what_to_do) {
   EXPECT_THAT(world.refusal(world.envelope({World::sign(early)})).sentence,
               HasSubstr("the approval by bob is dated 2026-11-23T13:00:00Z, this node's clock says 2026-11-23T12:00:00Z: compare the clocks"));
   world.memory.time_floor_ms = 0;
+  auto no = world.approval("bob");
+  no.decision = Decision::deny;
+  EXPECT_THAT(world.refusal(world.envelope({World::sign(no)})).sentence, HasSubstr("bob denied this plan: propose another"));
+  no.reason = "the leak is known";
+  EXPECT_THAT(world.refusal(world.envelope({World::sign(no)})).sentence, HasSubstr("bob denied this plan (the leak is known): propose another"));
   auto full = world.envelope();
   full.votes.resize(kMaxVotes + 1);
   EXPECT_THAT(world.refusal(full).sentence, HasSubstr("9 votes and 0 signatures of a standing approval; the limits are 65536, 8 and 8"));
