@@ -78,11 +78,11 @@ class Process:
 class Fleet:
     """One aggregator and one agent. `with Fleet(bin, folder) as fleet:`; the folder must not exist yet or be empty."""
 
-    def __init__(self, bin_folder, folder, node="node-a", people=("demo",), actions=False, agent_settings=(), aggregator_settings=()):
+    def __init__(self, bin_folder, folder, node="node-a", people=("demo",), actions=False, agent_settings=(), aggregator_settings=(), executor_settings=()):
         """people: the first asks when nobody is named; two or more get the team profile. actions: with an executor that may act."""
         self.bin, self.folder = pathlib.Path(bin_folder).resolve(), pathlib.Path(folder).resolve()
         self.node, self.people, self.actions = node, list(people), actions
-        self.agent_settings, self.aggregator_settings = list(agent_settings), list(aggregator_settings)
+        self.agent_settings, self.aggregator_settings, self.executor_settings = list(agent_settings), list(aggregator_settings), list(executor_settings)
         self.config = self.folder / "config"
         self.environment = dict(os.environ, FLEETWRIGHT_CONFIG_DIR=str(self.config), NO_COLOR="1")
         self.aggregator = self.agent = self.executor = None
@@ -140,7 +140,7 @@ class Fleet:
     def start_executor(self):
         for name in ("executor", "journal"):
             (self.folder / name).mkdir(mode=0o700, exist_ok=True)
-        settings = [f"socket.path={self.executor_socket()}", f"journal.folder={self.folder}/journal"]
+        settings = [f"socket.path={self.executor_socket()}", f"journal.folder={self.folder}/journal", *self.executor_settings]
         self.executor = Process("fleetwright-executor", [self.bin / "fleetwright-executor", "--config", self.config / f"executor-{self.node}.yaml",
                                                         *_set(settings)], self.folder / "executor.log")
         wait_until(lambda: self.executor.check() and self.executor_socket().exists(), 20, "the executor opens its socket")
