@@ -89,6 +89,7 @@ void Core::on_log_opened(const std::string& note, std::uint64_t size) {
   c.sequencing = false;
   c.continuing.reset();
   c.sequenced({.rows = {}, .note = note, .size = size});
+  for (auto& [node, told] : c.news) told.compared.reset();   // what was asked of the log before may have been lost with it
   for (auto& [node, executor] : c.executors) c.take_head(executor);
   for (auto& [uid, found] : c.cases) c.propose_for(found);
 }
@@ -139,7 +140,10 @@ void Core::Impl::log_failed(const LogFailed& failed) {
     at->second.proof_asked = false;                  // another head, or another node's word, may do
     at->second.next_ns = mono_ns() + config.resend_first.count();
   }
-  if (const auto at = news.find(failed.node); at != news.end()) at->second.head_asked = 0;
+  if (const auto at = news.find(failed.node); at != news.end()) {
+    at->second.head_asked = 0;
+    at->second.compared.reset();                     // compared at its next word
+  }
   if (continuing) continuing.reset();
 }
 

@@ -72,9 +72,14 @@ void Aggregator::start() {
     config.ttl = std::chrono::minutes(rng_.between(2, 20));
     config.cluster = "prod";
     config.news_every = std::chrono::seconds(rng_.chance(0.2) ? 10 : 300);   // rarely as in the program: it is most of the packets
+    config.resend_first = std::chrono::seconds(rng_.chance(0.2) ? 5 : 120);
+    config.resend_most = std::chrono::seconds(240);
     config.checkpoint_every = std::chrono::seconds(rng_.chance(0.2) ? 1 : 15);
     core_ = std::make_unique<Core>(config, clock_);
-    if (const auto restored = core_->restore(store_.rows()); !restored) FW_ASSERT(false, "the store's rows cannot be read");
+    // What the core wrote, the core must be able to read.
+    if (const auto restored = core_->restore(store_.rows()); !restored) {
+      deps_.watcher.on_log_lost(Error(Errc::malformed, "the store's rows: " + restored.error().message()));
+    }
     if (const auto configured = core_->configure_policy(policy_, policy_signatures_); !configured) deps_.marks.reach("policy not configured");
     open_log();
     if (on_restored) on_restored(*core_);

@@ -295,6 +295,9 @@ void Checker::on_sent(Node& node, const Packet& packet) {
   if (const auto* notice = std::get_if<Notice>(&packet)) {
     marks_.reach("code " + (notice->code.empty() ? "ok" : notice->code));
   }
+  if (const auto* status = std::get_if<ExecutorStatus>(&packet)) {
+    if (const auto head = head_of(status->checkpoint)) heads_.cosigned(*head, "node/" + node.config().node.str());
+  }
   const auto* report = std::get_if<OutcomeReport>(&packet);
   if (report == nullptr) return;
   const auto outcome = parse_outcome(report->outcome);

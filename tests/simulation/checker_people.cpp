@@ -132,7 +132,9 @@ void Checker::check_logged(Node& node, const Seen& seen, const TruePlan& plan, c
     const auto release = ",\"release\":\"" + to_text(release_digest(envelope)) + "\"";
     const bool here = std::any_of(leaves->begin(), leaves->begin() + static_cast<std::ptrdiff_t>(head->size),
                                   [&](const auto& line) { return line.find(release) != std::string::npos; });
-    const bool seen_by_witnesses = heads_.witnesses(*head) >= policy.witness_quorum;
+    const auto& who = heads_.witnesses(*head);
+    const auto witnesses = std::count_if(policy.witnesses.begin(), policy.witnesses.end(), [&](const auto& one) { return who.contains(one.name); });
+    const bool seen_by_witnesses = witnesses >= static_cast<std::ptrdiff_t>(policy.witness_quorum);
     const bool follows = head->origin != seen.head.origin || heads_.continues(seen.head, *head) || heads_.continues(*head, seen.head);
     logged = logged || here;
     witnessed = witnessed || (here && seen_by_witnesses);

@@ -43,9 +43,10 @@ class Heads {
     const auto it = known_.find(head);
     return it == known_.end() ? nullptr : it->second.get();
   }
-  std::size_t witnesses(const HeadName& head) const {
+  const std::set<std::string>& witnesses(const HeadName& head) const {
+    static const std::set<std::string> kNone;
     const auto it = witnesses_.find(head);
-    return it == witnesses_.end() ? 0 : it->second.size();
+    return it == witnesses_.end() ? kNone : it->second;
   }
   // Whether `later` continues `earlier`: the same leaves first.
   bool continues(const HeadName& earlier, const HeadName& later) const;

@@ -186,7 +186,9 @@ void Honest::sign_statement(Statement statement, const std::vector<std::size_t>&
   const auto bytes = to_bytes(statement);
   for (const auto human : people) {
     const auto signature = deps_.pens.sign_statement(human, statement, bytes, deps_.timeline.now_ms());
-    deps_.aggregator.call("statement", [&](Core& core) { return core.sign_statement(bytes, signature, caller(human)); });
+    // A pause is taken also while the log cannot be written: it only tightens.
+    const auto* what = std::holds_alternative<Pause>(statement.body) ? "pause" : "statement";
+    deps_.aggregator.call(what, [&](Core& core) { return core.sign_statement(bytes, signature, caller(human)); });
   }
 }
 

@@ -88,6 +88,7 @@ void Node::send(const std::vector<Bytes>& packets) {
 }
 
 void Node::arm() {
+  if (!executor_) return;   // it died on the way here
   const auto armed = ++armed_;   // only the newest timer of this life does something
   std::int64_t delay = 30 * kSecond;
   if (planted() == Planted::no_timers) return;

@@ -48,7 +48,6 @@ void Rogue::on_packet(int from, const Bytes& bytes) {
     news.incarnation = status->incarnation;
     news.policy_version = status->policy_version;
     news.head = status->checkpoint.empty() ? std::nullopt : head_of(status->checkpoint);
-    if (!status->checkpoint.empty() && news.head) deps_.heads.cosigned(*news.head, "node");
   }
   if (const auto* report = std::get_if<OutcomeReport>(&*packet)) {
     const auto outcome = parse_outcome(report->outcome);

@@ -170,5 +170,46 @@ TEST(Courier, a_log_that_went_back_is_an_alarm_and_goes_on_under_a_new_origin) {
   fleet.expect_log_and_store_agree();
 }
 
+// Found by the simulator: what was asked of a log that then failed was never asked again.
+TEST(Courier, a_split_view_is_seen_also_when_the_log_failed_meanwhile) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.pass(15s);
+  const auto seen = parse_note(fleet.executor->status().checkpoint)->checkpoint;
+  Tree tree;
+  for (const std::string& line : *fleet.log->entries(0, seen.size)) tree.append(leaf_hash(line));
+  tree.append(leaf_hash("what never happened"));
+  DeliverCheckpoint forged{.note = sign_note({seen.origin, tree.size(), tree.root()}, key_of("log")), .from_size = seen.size, .consistency = {}};
+  forged.consistency = *tree.consistency(seen.size, tree.size());
+
+  fleet.log_disk.capacity_bytes(0);
+  ASSERT_TRUE(fleet.vote("alice").ok());
+  fleet.pass(2s);
+  ASSERT_NE(fleet.core->problem(), "");
+  const auto said = fleet.executor->on_packet(to_bytes(Packet(forged)));
+  ASSERT_TRUE(said);
+  for (const Bytes& packet : *said) fleet.core->on_packet(node_uid(), packet);
+  fleet.settle();
+
+  fleet.log_disk.capacity_bytes(std::nullopt);
+  fleet.log.reset();
+  fleet.open_log();
+  fleet.pass(30s);
+  EXPECT_NE(fleet.core->executors().front()->problem, "");
+}
+
+// Found by the simulator: the row of such an executor could not be read again, and the server did not start any more.
+TEST(Courier, an_executor_that_says_it_is_another_node_does_not_stop_the_next_start) {
+  Fleet fleet;
+  const Uuid other{{9}};
+  fleet.core->on_node_connected(other);
+  fleet.core->on_packet(other, to_bytes(Packet(fleet.executor->status())));
+  fleet.settle();
+  fleet.restart_server();
+  fleet.settle();
+  EXPECT_TRUE(fleet.core->enabled());
+  EXPECT_EQ(fleet.core->executors().size(), 1U);
+}
+
 }  // namespace
 }  // namespace fw::governance::test
