@@ -68,8 +68,8 @@ void Aggregator::start() {
   if (core_) return;
   guard([this] {
     governance::CoreConfig config;
-    config.plan_window = std::chrono::minutes(rng_.between(5, 40));
-    config.ttl = std::chrono::minutes(rng_.between(2, 20));
+    config.plan_window = std::chrono::minutes(rng_.between(4, 15));
+    config.ttl = std::chrono::minutes(rng_.between(2, 8));
     config.cluster = "prod";
     config.news_every = std::chrono::seconds(rng_.chance(0.2) ? 10 : 300);   // rarely as in the program: it is most of the packets
     config.resend_first = std::chrono::seconds(rng_.chance(0.2) ? 5 : 120);
@@ -248,8 +248,8 @@ void Aggregator::work(const governance::LogWork& wanted) {
 void Aggregator::arm() {
   if (!core_) return;
   const auto armed = ++armed_;
-  std::int64_t delay = 10 * kSecond;
-  if (const auto next = core_->next_deadline_ns()) delay = std::clamp(*next - static_cast<std::int64_t>(clock_.mono_ns()), 50 * kNsPerMs, delay);
+  std::int64_t delay = 20 * kSecond;
+  if (const auto next = core_->next_deadline_ns()) delay = std::clamp(*next - static_cast<std::int64_t>(clock_.mono_ns()), kSecond, delay);
   deps_.timeline.in(delay, [this, armed] {
     if (armed == armed_) with_core([](Core& core) { core.on_tick(); });
   });

@@ -29,7 +29,7 @@ void Honest::start() {
     }
   };
   const auto many = rng_.between(2, 4);
-  for (std::int64_t i = 0; i < many; ++i) deps_.timeline.in(rng_.between(2 * kSecond, 6 * kMinute), [this] { begin_incident(); });
+  for (std::int64_t i = 0; i < many; ++i) deps_.timeline.in(rng_.between(2 * kSecond, 4 * kMinute), [this] { begin_incident(); });
 }
 
 // ---- incidents ------------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ void Honest::symptom(std::size_t index) {
     deps_.aggregator.with_core([&](Core& core) { tell(core, incident); });
     explain(incident);
   }
-  if (!stopped_ || incident.view.symptoms_total == 0) deps_.timeline.in(rng_.between(20 * kSecond, 3 * kMinute), [this, index] { symptom(index); });
+  if (!stopped_ || incident.view.symptoms_total == 0) deps_.timeline.in(rng_.between(20 * kSecond, 2 * kMinute), [this, index] { symptom(index); });
 }
 
 void Honest::tell(Core& core, const Incident& incident) { core.on_incident(incident.view); }

@@ -229,6 +229,7 @@ int find_planted(const Arguments& arguments) {
     const auto start = std::chrono::steady_clock::now();
     auto options = arguments.options;
     options.attack_ratio = 0.6;
+    if (bug.needs_rogue) options.role = Role::aggregator;
     options.planted = bug.bug;
     bool found = false;
     std::uint64_t tried = 0;

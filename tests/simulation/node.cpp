@@ -42,7 +42,7 @@ void Node::start() {
     starting_ = false;
     if (!opened) {
       deps_.watcher.on_start_failed(*this, opened.error());
-      restart_in(rng_.between(kSecond, kMinute));
+      restart_in(rng_.between(5 * kSecond, 2 * kMinute));
       return;
     }
     executor_ = std::move(*opened);
@@ -90,7 +90,7 @@ void Node::send(const std::vector<Bytes>& packets) {
 void Node::arm() {
   if (!executor_) return;   // it died on the way here
   const auto armed = ++armed_;   // only the newest timer of this life does something
-  std::int64_t delay = 30 * kSecond;
+  std::int64_t delay = 2 * kMinute;
   if (planted() == Planted::no_timers) return;
   if (const auto next = executor_->next_deadline_mono_ns()) {
     const auto mono = clock_.mono_ns();
@@ -116,7 +116,7 @@ void Node::die(Death death, const std::string&) {
     machine_.reboot();
     clock_.boot();
   }
-  restart_in(rng_.between(100 * kNsPerMs, rng_.chance(0.1) ? kHour : 30 * kSecond));
+  restart_in(rng_.between(100 * kNsPerMs, rng_.chance(0.1) ? 10 * kMinute : 30 * kSecond));
 }
 
 void Node::restart_in(std::int64_t delay_ns) {
@@ -134,7 +134,7 @@ void Node::clock_error_ns(std::int64_t error) { clock_.error_ns(error); }
 void Node::trouble(Fault fault) {
   if (fault == Fault::disk_enospc) disk_.full(true);
   if (fault == Fault::disk_eio) disk_.broken(true);
-  deps_.timeline.in(rng_.between(kSecond, 10 * kMinute), [this] { calm(); });
+  deps_.timeline.in(rng_.between(kSecond, 5 * kMinute), [this] { calm(); });
 }
 
 void Node::calm() {

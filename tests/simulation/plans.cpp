@@ -26,10 +26,8 @@ void write_action(Rng& rng, Plan& plan, Node& node, const Cgroup& cgroup) {
   const auto ttl = rng.chance(0.5) ? some_ttl_ms(rng) : 0;
   const auto expect = [&](Probe probe, std::int64_t before, std::int64_t after) {
     plan.preconditions.push_back({probe, Comparison::equal, before});
-    if (rng.chance(0.5)) {
-      plan.effect = Check{probe, Comparison::equal, after};
-      plan.effect_within_ms = static_cast<std::uint64_t>(rng.between(1, 60)) * 1000;
-    }
+    plan.effect = Check{probe, Comparison::equal, after};
+    plan.effect_within_ms = static_cast<std::uint64_t>(rng.between(1, 60)) * 1000;
   };
   switch (rng.below(12)) {
     case 0: plan.action = Diagnose{65536}; break;
@@ -41,14 +39,19 @@ void write_action(Rng& rng, Plan& plan, Node& node, const Cgroup& cgroup) {
       break;
     }
     case 2: plan.action = SetCpuMax{50'000, 100'000, ttl}; expect(Probe::cpu_quota_us, cgroup.quota, 50'000); break;
-    case 3: plan.action = SetCpuWeight{rng.between(2, 900), ttl}; break;
+    case 3: {
+      const auto weight = rng.between(2, 900);
+      plan.action = SetCpuWeight{weight, ttl};
+      expect(Probe::cpu_weight, cgroup.weight, weight);
+      break;
+    }
     case 4: plan.action = SetPidsMax{8192, ttl}; expect(Probe::pids_max, cgroup.pids_max, 8192); break;
     case 5:
       plan.action = Freeze{some_ttl_ms(rng)};
       bind_process(plan, node, cgroup);
       expect(Probe::frozen, cgroup.frozen ? 1 : 0, 1);
       break;
-    case 6: plan.action = Thaw{}; break;
+    case 6: plan.action = Thaw{}; expect(Probe::frozen, cgroup.frozen ? 1 : 0, 0); break;
     case 7:
       plan.action = KillProcess{rng.chance(0.3) ? 5000U : 0U};
       bind_process(plan, node, cgroup);
@@ -59,6 +62,7 @@ void write_action(Rng& rng, Plan& plan, Node& node, const Cgroup& cgroup) {
     case 8: {
       if (rng.chance(0.5)) {
         plan.action = RotateLog{"/var/log/pods/shop/checkout.log", 1 << 20};
+        expect(Probe::file_bytes, node.machine().state().files.begin()->second, 1 << 20);
       } else {
         plan.action = KillCgroup{};
         bind_process(plan, node, cgroup);
@@ -66,7 +70,10 @@ void write_action(Rng& rng, Plan& plan, Node& node, const Cgroup& cgroup) {
       }
       break;
     }
-    case 9: plan.action = SetSysctl{"net.core.somaxconn", 8192, ttl}; break;
+    case 9:
+      plan.action = SetSysctl{"net.core.somaxconn", 8192, ttl};
+      expect(Probe::sysctl_value, node.machine().state().sysctls.begin()->second, 8192);
+      break;
     default: {
       const auto limit = rng.between(65, 250) << 20;
       plan.action = SetMemoryLimit{limit, ttl};
@@ -105,7 +112,13 @@ Plan write_plan(Rng& rng, Node& node, const Nonce& incarnation, const Nonce& non
   switch (flaw) {
     case PlanFlaw::other_node: rng.fill(plan.target.node.bytes); break;
     case PlanFlaw::old_incarnation: rng.fill(plan.target.incarnation); break;
-    case PlanFlaw::other_boot: plan.target.boot.emplace(); rng.fill(plan.target.boot->bytes); break;
+    case PlanFlaw::other_boot:
+      plan.action = Freeze{some_ttl_ms(rng)};
+      bind_process(plan, node, it->second);
+      rng.fill(plan.target.boot->bytes);
+      plan.preconditions = {{Probe::frozen, Comparison::equal, it->second.frozen ? 1 : 0}};
+      plan.effect = Check{Probe::frozen, Comparison::equal, 1};
+      break;
     case PlanFlaw::other_cluster: plan.target.cluster = "elsewhere"; break;
     case PlanFlaw::early: plan.not_before_ms = now_ms + 30 * kMinuteMs; plan.not_after_ms = now_ms + 60 * kMinuteMs; break;
     case PlanFlaw::late: plan.not_before_ms = now_ms - 60 * kMinuteMs; plan.not_after_ms = now_ms - 10 * kMinuteMs; break;
@@ -116,7 +129,7 @@ Plan write_plan(Rng& rng, Node& node, const Nonce& incarnation, const Nonce& non
     case PlanFlaw::gone_target: plan.target.cgroup_path = "/shop/nothing"; break;
     case PlanFlaw::effect_never_comes:
       plan.effect = Check{Probe::memory_current_bytes, Comparison::equal, 1};
-      plan.effect_within_ms = 5000;
+      plan.effect_within_ms = 120'000;   // and nothing else can be done meanwhile
       break;
     default: break;
   }

@@ -19,6 +19,7 @@ struct PlantedBug {
   std::string_view name;
   std::string_view invariant;   // that must be found broken
   std::string_view what;
+  bool needs_rogue = false;     // found where somebody owns the aggregator
 };
 std::span<const PlantedBug> planted_bugs();
 

@@ -15,13 +15,11 @@ namespace {
 
 // Codes that no delivery can get from the executor, and why.
 constexpr std::pair<std::string_view, std::string_view> kUnreachable[] = {
-    {"replayed", "a plan in the journal is answered from it before it is judged"},
     {"below-replay-floor", "a window that ended before the floor is over first"},
-    {"window-too-long", "reached as plan-invalid beyond the catalogue's 24 h, else below"},
 };
 
 bool unreachable(std::string_view code) {
-  return std::any_of(std::begin(kUnreachable), std::end(kUnreachable), [&](const auto& one) { return one.first == code && code != "window-too-long"; });
+  return std::any_of(std::begin(kUnreachable), std::end(kUnreachable), [&](const auto& one) { return one.first == code; });
 }
 
 std::vector<std::string> wanted() {

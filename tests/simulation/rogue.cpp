@@ -47,6 +47,7 @@ void Rogue::on_packet(int from, const Bytes& bytes) {
     news.known = true;
     news.incarnation = status->incarnation;
     news.policy_version = status->policy_version;
+    news.paused = status->paused;
     news.head = status->checkpoint.empty() ? std::nullopt : head_of(status->checkpoint);
   }
   if (const auto* report = std::get_if<OutcomeReport>(&*packet)) {

@@ -46,7 +46,7 @@ class Rogue {
  private:
   struct Branch { std::shared_ptr<std::vector<std::string>> lines = std::make_shared<std::vector<std::string>>(); authority::Tree tree; };
   struct NodeNews {
-    bool known = false;
+    bool known = false, paused = false;
     authority::Nonce incarnation{};
     std::optional<HeadName> head;
     std::uint64_t policy_version = 1;

@@ -15,7 +15,12 @@ constexpr std::int64_t kMinuteMs = 60'000;
 
 void Rogue::deliver_statement() {
   const auto now_ms = deps_.timeline.now_ms();
-  auto& node = *deps_.nodes[rng_.below(deps_.nodes.size())];
+  auto at = rng_.below(deps_.nodes.size());
+  // A node that is paused is worth more.
+  for (std::size_t i = 0; i < deps_.nodes.size() && rng_.chance(0.7); ++i) {
+    if (news_[deps_.nodes[i]->number()].paused) at = i;
+  }
+  auto& node = *deps_.nodes[at];
   auto& news = news_[node.number()];
   Statement statement;
   statement.nonce = pens_.nonce();
@@ -29,7 +34,7 @@ void Rogue::deliver_statement() {
   std::vector<std::size_t> people = {kAlice, kCarol};
   if (!enough && stolen_) people = {*stolen_};
   else if (!enough) people = {kStranger};
-  if (pause < 2) {
+  if (pause < 3 && !news.paused) {
     statement.body = Pause{"drill"};
     people.resize(1);
     deps_.marks.reach("attack statement.pause");

@@ -80,7 +80,7 @@ void World::set_odds() {
 void World::make_policy_mix() {
   owns_whole_aggregator_ = role_ == Role::aggregator && rng_.chance(0.8);
   mix_.seniors = rng_.chance(0.2);
-  mix_.group = rng_.chance(0.15);
+  mix_.group = rng_.chance(0.3);
   mix_.short_life = rng_.chance(0.1);
   mix_.solo = rng_.chance(0.15);
   mix_.low_budget = rng_.chance(0.2);
@@ -95,7 +95,7 @@ void World::make_policy_mix() {
 }
 
 void World::make_nodes() {
-  const auto many = rng_.between(3, 5);
+  const auto many = rng_.between(3, rng_.chance(0.2) ? 6 : 3);
   for (int number = 1; number <= many; ++number) {
     ExecutorConfig config;
     rng_.fill(config.node.bytes);
@@ -118,7 +118,7 @@ void World::make_nodes() {
 void World::trouble() {
   for (auto& node : nodes_) trouble_node(*node);
   if (aggregator_) trouble_aggregator();
-  timeline_.in(rng_.between(5 * kSecond, 40 * kSecond), [this] {
+  timeline_.in(rng_.between(15 * kSecond, 60 * kSecond), [this] {
     if (!faults_.stopped()) trouble();
   });
 }
@@ -273,10 +273,10 @@ void World::main_part() {
     if (role_ == Role::node) own_node();
     if (role_ == Role::aggregator) timeline_.in(rng_.between(kMinute, 10 * kMinute), [this] { fork_once(); });
   }
-  const auto steps = rng_.between(20, 60);
+  const auto steps = rng_.between(15, 40);
   std::int64_t at = 6 * kSecond;
   for (std::int64_t i = 0; i < steps; ++i) {
-    at += rng_.between(200 * kNsPerMs, rng_.chance(0.1) ? 20 * kMinute : kMinute);
+    at += rng_.between(200 * kNsPerMs, rng_.chance(0.05) ? 15 * kMinute : 40 * kSecond);
     timeline_.in(at, [this] {
       if (rogue_) return rogue_->step();
       honest_->step();
@@ -305,9 +305,14 @@ void World::calm_part() {
   if (aggregator_) {
     aggregator_->calm();
     honest_->stop();
+    // Sessions end and begin again: what was lost with one is said in the next.
+    for (const auto& node : nodes_) {
+      const auto number = node->number();
+      for (const auto after : {11 * kMinute, 22 * kMinute}) timeline_.in(after, [this, number] { aggregator_->connect(number); });
+    }
   }
   for (const auto& plan : truth_.plans()) last_ms = std::max(last_ms, std::min(plan->plan.not_after_ms, timeline_.now_ms() + 24 * 3'600'000));
-  const auto end = last_ms * kNsPerMs + 75 * kMinute;   // the last restart may be an hour away
+  const auto end = last_ms * kNsPerMs + 25 * kMinute;   // the last restart may be ten minutes away
   std::uint64_t steps = 0;
   while (timeline_.now_ns() < end && checker_.violations().empty()) {
     if (!aggregator_ && ++steps % 16 == 0 && finished()) break;
