@@ -83,7 +83,8 @@ bool Checker::check_people(Node& node, Seen& seen, const TruePlan& plan, const P
            std::all_of(rule->groups.begin(), rule->groups.end(), [&](const auto& group) { return groups.contains(group); });
   };
   bool good = enough(people);
-  bool by_standing = false;
+  // Which of several standing approvals a node took is its choice: one of them must have been left.
+  bool by_standing = false, used_up = false;
   for (const auto& standing : truth_.standings) {
     if (good) break;
     const auto& terms = standing.standing;
@@ -94,12 +95,17 @@ bool Checker::check_people(Node& node, Seen& seen, const TruePlan& plan, const P
       if (entry_of(policy, person) != nullptr && !(plan.plan.proposer == Proposer::person && plan.plan.person == person)) together.insert(person);
     }
     if (!enough(together)) continue;
-    good = by_standing = true;
-    std::int64_t used = 0;
-    for (const auto& [key, time_ms] : seen.uses) used += key == "standing " + terms.name && time_ms > timeline_.now_ms() - 3'500'000 ? 1 : 0;
-    if (used >= terms.per_hour && std::abs(node.clock().error_ns()) < kMinute) broken("I14", what + " used standing approval " + terms.name + " too often");
-    seen.uses.push_back({"standing " + terms.name, timeline_.now_ms()});
+    const auto key = "standing " + to_hex(terms.nonce);
+    const auto used = std::count_if(seen.uses.begin(), seen.uses.end(), [&](const auto& use) {
+      return use.first == key && use.second > timeline_.now_ms() - 3'500'000;
+    });
+    by_standing = true;
+    used_up = used >= static_cast<std::ptrdiff_t>(terms.per_hour);
+    good = !used_up;
+    if (good) seen.uses.push_back({key, timeline_.now_ms()});
   }
+  if (used_up && !good && std::abs(node.clock().error_ns()) < kMinute) broken("I14", what + " used a standing approval too often");
+  good = good || used_up;
   marks_.reach(by_standing ? "by standing approval" : "by votes");
   if (!good) {
     const auto proposer_only = std::any_of(plan.votes.begin(), plan.votes.end(), [&](const auto& vote) { return vote.person == plan.plan.person; });

@@ -36,7 +36,7 @@ double since(Instant start) { return std::chrono::duration<double>(std::chrono::
                "  --seconds N        stop after N seconds (SIM_SECONDS, 60)\n"
                "  --schedules N      stop after N schedules\n"
                "  --first-seed S     the first of the seeds (random, printed)\n"
-               "  --attack R         share of attacked schedules, 0 to 1 (0.25)\n"
+               "  --attack R         share of attacked schedules, 0 to 1 (0.4)\n"
                "  --role NAME        always this attacker: none, aggregator, node, network, approver\n"
                "  --jobs N           processes (1)\n"
                "  --json FILE        rows for make bench\n"

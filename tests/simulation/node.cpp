@@ -41,6 +41,7 @@ void Node::start() {
     auto opened = Executor::open(config_, {disk_, clock_, machine_});
     starting_ = false;
     if (!opened) {
+      start_problem_ = opened.error().message();
       deps_.watcher.on_start_failed(*this, opened.error());
       restart_in(rng_.between(5 * kSecond, 2 * kMinute));
       return;
@@ -116,7 +117,7 @@ void Node::die(Death death, const std::string&) {
     machine_.reboot();
     clock_.boot();
   }
-  restart_in(rng_.between(100 * kNsPerMs, rng_.chance(0.1) ? 10 * kMinute : 30 * kSecond));
+  restart_in(rng_.between(100 * kNsPerMs, deps_.faults.stopped() ? kSecond : rng_.chance(0.1) ? 10 * kMinute : 30 * kSecond));
 }
 
 void Node::restart_in(std::int64_t delay_ns) {

@@ -54,6 +54,7 @@ class Node {
   Machine& machine() { return machine_; }
   MachineClock& clock() { return clock_; }
   SimDisk& disk() { return disk_; }
+  const std::string& start_problem() const { return start_problem_; }
   bool starting() const { return starting_; }   // inside Executor::open
 
  private:
@@ -70,6 +71,7 @@ class Node {
   MachineClock clock_;
   SimDisk disk_;
   std::unique_ptr<authority::Executor> executor_;
+  std::string start_problem_;
   std::uint64_t armed_ = 0;           // newest timer
   bool starting_ = false;
 };

@@ -29,7 +29,7 @@ void write_action(Rng& rng, Plan& plan, Node& node, const Cgroup& cgroup) {
     plan.effect = Check{probe, Comparison::equal, after};
     plan.effect_within_ms = static_cast<std::uint64_t>(rng.between(1, 60)) * 1000;
   };
-  switch (rng.below(12)) {
+  switch (rng.below(13)) {
     case 0: plan.action = Diagnose{65536}; break;
     case 1: {
       const auto high = cgroup.limit / 2;
@@ -59,8 +59,9 @@ void write_action(Rng& rng, Plan& plan, Node& node, const Cgroup& cgroup) {
       plan.target.start_ticks = cgroup.start_ticks;
       expect(Probe::process_alive, 1, 0);
       break;
-    case 8: {
-      if (rng.chance(0.5)) {
+    case 8:
+    case 12: {
+      if (rng.chance(0.7)) {
         plan.action = RotateLog{"/var/log/pods/shop/checkout.log", 1 << 20};
         expect(Probe::file_bytes, node.machine().state().files.begin()->second, 1 << 20);
       } else {

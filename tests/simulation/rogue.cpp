@@ -86,7 +86,11 @@ std::string Rogue::note_of(std::size_t branch, std::uint64_t size, bool witnesse
 
 void Rogue::step() {
   const auto dice = rng_.below(100);
-  if (dice < 62) return deliver_plan();
+  if (dice < 62) {
+    deliver_plan();
+    if (rng_.chance(0.15)) deliver_plan();
+    return;
+  }
   if (dice < 68) return deliver_statement();
   if (dice < 74) return deliver_policy();
   if (dice < 80) return deliver_checkpoint();
@@ -96,7 +100,8 @@ void Rogue::step() {
 }
 
 void Rogue::deliver_plan() {
-  auto& node = *deps_.nodes[rng_.below(deps_.nodes.size())];
+  if (!rng_.chance(0.3)) last_node_ = rng_.below(deps_.nodes.size());   // else the same again, which may be busy
+  auto& node = *deps_.nodes[last_node_];
   auto& news = news_[node.number()];
   if (!news.known) return send(node.number(), AskStatus{});
   const auto now_ms = deps_.timeline.now_ms();

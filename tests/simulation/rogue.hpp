@@ -83,6 +83,7 @@ class Rogue {
   authority::Policy policy_;
   std::optional<std::size_t> stolen_;
   double flaws_;
+  std::size_t last_node_ = 0;
   std::vector<Branch> branches_;
   std::map<int, NodeNews> news_;
   std::vector<std::pair<int, Bytes>> sent_;      // to be sent again

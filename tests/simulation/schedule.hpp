@@ -16,7 +16,7 @@ std::string_view to_string(Role role);
 
 struct Options {
   std::uint64_t seed = 1;
-  double attack_ratio = 0.25;
+  double attack_ratio = 0.4;
   std::optional<Role> role;                 // this one, whatever the seed says
   std::set<std::uint64_t> faults_off;       // shrinking: these do not strike
   std::optional<std::uint64_t> last_fault;  // none after this one
