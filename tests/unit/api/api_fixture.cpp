@@ -183,7 +183,7 @@ void ApiTest::start() {
   config.github_secret = github_secret;
   config.cloudevents_secret = cloudevents_secret;
   config.limits = limits;
-  server_ = std::move(Server::open(context_.get_executor(), config, {backend, metrics, clock}).value());
+  server_ = std::move(Server::open(context_.get_executor(), config, {.backend = backend, .governance = nullptr, .metrics = metrics, .clock = clock}).value());
   asio::co_spawn(context_, server_->run(), [this](std::exception_ptr thrown, const Result<void>& result) { returned_ = !thrown && result.has_value(); });
   thread_ = std::thread([this] { context_.run(); });
 }

@@ -81,7 +81,7 @@ TEST(ServerOpen, says_what_is_wrong_with_its_configuration) {
     config.https_address = "127.0.0.1";
     config.tls = {files.server, files.server_key, files.people_ca};
     spoil(config);
-    const auto server = Server::open(context.get_executor(), config, {backend, metrics, clock});
+    const auto server = Server::open(context.get_executor(), config, {.backend = backend, .governance = nullptr, .metrics = metrics, .clock = clock});
     return server.has_error() ? server.error().message() : "";
   };
   EXPECT_EQ(error([](auto&) {}), "");
