@@ -88,6 +88,7 @@ void Core::on_log_opened(const std::string& note, std::uint64_t size) {
   c.log_problem.clear();
   c.sequencing = false;
   c.continuing.reset();
+  for (auto& [digest, delivery] : c.deliveries) delivery = {.denials = std::move(delivery.denials)};   // its proof may have gone with the log
   c.sequenced({.rows = {}, .note = note, .size = size});
   for (auto& [node, told] : c.news) told.compared.reset();   // what was asked of the log before may have been lost with it
   for (auto& [node, executor] : c.executors) c.take_head(executor);

@@ -39,6 +39,7 @@ struct CoreConfig {
   std::size_t plans = 4'000, documents = 1'000, executors = 20'000;    // in memory; finished plans leave first
   std::size_t rows_per_sequence = 256;
   std::uint32_t free_audit_per_minute = 600;                   // log-ins and refusals; what is more is counted in one entry
+  std::uint32_t node_audit_per_minute = 120;                   // caused by one node: its outcomes come again, its alarms are only shown
 };
 
 // An incident as plans need it.

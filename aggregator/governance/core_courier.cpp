@@ -22,6 +22,13 @@ void Core::Impl::courier() {
   for (auto& [node, executor] : executors) news_for(executor);
 }
 
+// After a node's word: its news alone, not those of thousands of others.
+void Core::Impl::courier_of(ExecutorState& executor) {
+  if (waits_for_quorum()) return courier();              // its cosignature may be what others wait for
+  for (auto& [digest, delivery] : deliveries) deliver(plans.at(digest), delivery);
+  news_for(executor);
+}
+
 void Core::Impl::deliver(const PlanRecord& plan, Delivery& delivery) {
   const auto at = executors.find(plan.plan.target.node);
   if (at == executors.end() || !at->second.connected || mono_ns() < delivery.next_ns) return;
@@ -58,7 +65,14 @@ std::string Core::Impl::note_of(std::uint64_t size) const {
   const auto head = std::find_if(heads.rbegin(), heads.rend(), [&](const Head& h) { return h.checkpoint.size == size && h.checkpoint.origin == origin(); });
   if (head == heads.rend()) return {};
   std::string text = head->text;
-  for (const auto& [name, bytes] : head->cosignatures) text += "\u2014 " + name + " " + encode_base64(bytes) + "\n";
+  std::size_t lines = 0;
+  for (const auto& [name, bytes] : head->cosignatures) {
+    const std::string line = "\u2014 " + name + " " + encode_base64(bytes) + "\n";
+    // What a note can hold; the node adds its own.
+    if (lines == authority::kMaxCosignatures || text.size() + 2 * line.size() > authority::kMaxNoteBytes) break;
+    text += line;
+    ++lines;
+  }
   return text;
 }
 
@@ -88,12 +102,13 @@ bool Core::Impl::waits_for_quorum() const {
 }
 
 void Core::Impl::news_for(ExecutorState& executor) {
-  if (!executor.connected || policy() == nullptr) return;
+  const authority::Policy* newest = policy();
+  if (!executor.connected || newest == nullptr) return;
   NodeNews& told = news[executor.node];
   const std::int64_t now = mono_ns();
 
   const std::uint64_t has = std::max(executor.status.policy_version, executor.status.pending_policy_version.value_or(0));
-  if (now >= told.next_policy_ns && has < policy_version()) {
+  if (now >= told.next_policy_ns && has < newest->version) {
     for (const auto& [digest, record] : documents) {     // the chain, one by one: each is checked with the one before
       const auto* version = std::get_if<authority::Policy>(&record.parsed);
       if (version == nullptr || version->version != has + 1 || document_tickets.contains(digest)) continue;
@@ -103,10 +118,15 @@ void Core::Impl::news_for(ExecutorState& executor) {
   }
   if (now >= told.next_statement_ns) {
     std::vector<const DocumentRecord*> due;
+    bool soon = false;                                   // one is not durable yet
     for (const auto& [digest, record] : documents) {
       const auto* statement = std::get_if<authority::Statement>(&record.parsed);
       if (statement == nullptr || record.state != DocumentState::active || statement->expires_ms < now_ms()) continue;
-      if (told.has.contains(digest) || document_tickets.contains(digest)) continue;
+      if (told.has.contains(digest)) continue;
+      if (document_tickets.contains(digest)) {
+        soon = true;
+        continue;
+      }
       const auto* settle = std::get_if<authority::Settle>(&statement->body);
       if (settle != nullptr) {
         const auto plan = plans.find(settle->plan);
@@ -118,7 +138,7 @@ void Core::Impl::news_for(ExecutorState& executor) {
       return std::get<authority::Statement>(a->parsed).issued_ms < std::get<authority::Statement>(b->parsed).issued_ms;
     });
     for (const DocumentRecord* record : due) send(executor.node, authority::DeliverStatement{record->document, record->signatures});
-    if (!due.empty()) told.next_statement_ns = now + config.resend_first.count();
+    if (!soon) told.next_statement_ns = now + config.resend_first.count();   // a new one resets it
   }
   const std::uint64_t seen = executor.seen ? executor.seen->size : 0;
   const bool lags = log_size > seen || (log_size > 0 && !executor.seen);

@@ -53,6 +53,39 @@ DocumentRecord& Core::Impl::add_document(DocumentRecord record) {
   return added;
 }
 
+// What is over leaves the memory first, then statements that newer ones have overtaken, then what still waits for company: a pause must be
+// possible however many documents there are. The store keeps all of them.
+bool Core::Impl::make_room_for_document() {
+  while (documents.size() >= config.documents) {
+    const std::int64_t newest_pause_ms = memory().newest_pause_ms;
+    const auto rank = [&](const DocumentRecord& record) -> std::optional<int> {
+      if (record.kind == DocumentKind::policy || document_tickets.contains(record.digest)) return std::nullopt;
+      if (record.state == DocumentState::gathering) return 2;
+      if (record.state != DocumentState::active) return 0;
+      const auto* statement = std::get_if<authority::Statement>(&record.parsed);
+      if (statement == nullptr || std::holds_alternative<authority::NewOrigin>(statement->body)) return std::nullopt;
+      if (std::holds_alternative<authority::Settle>(statement->body)) return statement->expires_ms < now_ms() ? 0 : 2;
+      return statement->issued_ms < newest_pause_ms ? std::optional(1) : statement->expires_ms < now_ms() && statement->issued_ms != newest_pause_ms ? std::optional(1)
+                                                                                                                                                    : std::nullopt;
+    };
+    auto leaves = documents.end();
+    std::pair<int, std::int64_t> first{};
+    for (auto at = documents.begin(); at != documents.end(); ++at) {
+      const auto ranked = rank(at->second);
+      if (!ranked) continue;
+      const std::pair<int, std::int64_t> order{*ranked, at->second.time_ns};
+      if (leaves == documents.end() || order < first) {
+        leaves = at;
+        first = order;
+      }
+    }
+    if (leaves == documents.end()) return false;
+    for (auto& [node, told] : news) told.has.erase(leaves->first);
+    documents.erase(leaves);
+  }
+  return true;
+}
+
 const DocumentRecord* Core::Impl::newest_policy() const {
   const DocumentRecord* newest = nullptr;
   for (const auto& [digest, record] : documents) {
@@ -158,7 +191,7 @@ Reply Core::Impl::sign_statement(ByteView document, authority::Signature signatu
                                                                     .state = DocumentState::gathering, .time_ns = now_ns(), .parsed = *parsed, .people = {}};
   if (has_signature(record, signature) || record.state == DocumentState::active) return {.subject = digest, .ticket = ticket()};
   if (record.state == DocumentState::expired) return refuse({Code::statement_old, "the statement has run out: make a new one"});
-  if (documents.size() >= config.documents || record.signatures.size() >= kMostSignatures) {
+  if (record.signatures.size() >= kMostSignatures || (known == documents.end() && !make_room_for_document())) {
     return refuse(Errc::overloaded, "too-many-documents", "too many statements or signatures: wait until some have run out");
   }
   // Alone, the signature must be good; what may be missing is company.
@@ -235,7 +268,7 @@ Reply Core::Impl::sign_standing(ByteView document, authority::Signature signatur
                                                                     .state = DocumentState::gathering, .time_ns = now_ns(), .parsed = *parsed, .people = {}};
   const bool signed_already = std::find(record.people.begin(), record.people.end(), owner->person) != record.people.end();
   if (signed_already) return {.subject = digest, .ticket = ticket()};
-  if (documents.size() >= config.documents || record.signatures.size() >= kMostSignatures) {
+  if (record.signatures.size() >= kMostSignatures || (known == documents.end() && !make_room_for_document())) {
     return refuse(Errc::overloaded, "too-many-documents", "too many standing approvals or signatures");
   }
   record.signatures.push_back(std::move(signature));
@@ -267,17 +300,32 @@ Reply Core::Impl::load_policy(ByteView document, std::vector<authority::Signatur
     if (!verdict.policy) return refuse(verdict.refusal);
   } else {
     if (const auto problems = authority::check_policy(*parsed); !problems.empty()) return refuse({Code::policy_invalid, problems.front()});
-    std::set<authority::Digest> roots;
+    std::set<authority::Digest> signers;
     for (const authority::Root& root : parsed->roots) {
       for (const authority::Signature& s : signatures) {
         if (s.key == authority::key_id(root.key) && authority::verify_signature(root.key, authority::signing_input(Domain::policy, document), s.bytes)) {
-          roots.insert(s.key);
+          signers.insert(s.key);
         }
       }
     }
-    if (roots.size() < parsed->root_threshold) {
-      return refuse({Code::roots_too_few, std::to_string(roots.size()) + " of " + std::to_string(parsed->root_threshold) + " roots signed the policy"});
+    if (signers.size() < parsed->root_threshold) {
+      return refuse({Code::roots_too_few, std::to_string(signers.size()) + " of " + std::to_string(parsed->root_threshold) + " roots signed the policy"});
     }
+  }
+  // Only what counts is carried on: a packet to a node has room for so many, and one with more ends its executor.
+  std::set<authority::Digest> kept;
+  const auto message = authority::signing_input(Domain::policy, document);
+  std::vector<authority::Root> roots = parsed->roots;
+  if (policy() != nullptr) roots.insert(roots.end(), policy()->roots.begin(), policy()->roots.end());
+  std::erase_if(signatures, [&](const authority::Signature& s) {
+    const bool counts = std::any_of(roots.begin(), roots.end(), [&](const authority::Root& root) {
+      return s.key == authority::key_id(root.key) && s.algorithm == root.key.algorithm && authority::verify_signature(root.key, message, s.bytes);
+    });
+    return !counts || !kept.insert(s.key).second;
+  });
+  if (signatures.size() > kMostSignatures) {
+    return refuse({Code::policy_malformed, "it has " + std::to_string(signatures.size()) + " signatures of roots, a node takes " + std::to_string(kMostSignatures) +
+                                               ": send those that the thresholds need"});
   }
   for (auto& [other, record] : documents) {
     if (record.kind != DocumentKind::policy || record.state != DocumentState::active) continue;

@@ -41,11 +41,20 @@ void Core::Impl::save_executor(ExecutorState& executor) {
                             .problem = executor.problem, .first_seen_ns = executor.first_seen_ns, .updated_ns = executor.updated_ns});
 }
 
+// How many entries of the audit log one node can cause: nobody fills the disk under the others' approvals.
+bool Core::Impl::may_say(const Uuid& node) {
+  NodeWords& said = words_of[node];
+  const std::int64_t minute = now_ns() / (60 * kNsPerSecond);
+  if (said.minute != minute) said = {.minute = minute};
+  return ++said.entries <= config.node_audit_per_minute;
+}
+
 // Said once, until it changes.
 void Core::Impl::alarm(ExecutorState& executor, std::string code, std::string sentence) {
   if (executor.problem == sentence) return;
   executor.problem = sentence;
   ++stats.alarms_total;
+  if (!may_say(executor.node)) return;
   add_audit(executor_entry(now_ms(), "executor.alarm", executor, code, sentence));
   save_executor(executor);
 }
@@ -70,6 +79,7 @@ void Core::Impl::on_status(const Uuid& node, ExecutorStatus status, ByteView byt
     return;
   }
   const bool new_journal = !first && status.incarnation != executor.status.incarnation;
+  if (new_journal && !may_say(node)) return;                    // it says it again
   const bool was_connected = std::exchange(executor.connected, true);
   const bool much = first || changed_much(executor.status, status);
   executor.status = std::move(status);
@@ -110,7 +120,7 @@ void Core::Impl::on_status(const Uuid& node, ExecutorStatus status, ByteView byt
       if (plan.plan.target.node == node) try_release(plan);
     }
   }
-  courier();
+  courier_of(executor);
 }
 
 // ---- its head of the log ------------------------------------------------------------------------------------------
@@ -193,6 +203,7 @@ void Core::Impl::on_outcome(const Uuid& node, const authority::OutcomeReport& re
   PlanRecord& plan = at->second;
   if (plan.plan.target.node != node) return alarm(executor->second, "outcome-of-other-node", "the node reports on a plan that is not for it");
   if (plan.outcome && outcome->journal_seq <= plan.outcome->journal_seq) return acknowledge(plan);
+  if (!may_say(node)) return;                                   // it comes again
   ++stats.outcomes_total;
   const authority::State state = outcome->state;
   add_event(plan, NodeSaid{report.outcome});
@@ -222,7 +233,7 @@ void Core::Impl::on_notice(const Uuid& node, const authority::Notice& notice) {
   const auto document = documents.find(notice.subject);
   if (document == documents.end() || (notice.again && !notice.code.empty())) return;
   news[node].has.insert(notice.subject);
-  if (notice.code.empty()) return;
+  if (notice.code.empty() || !may_say(node)) return;
   add_audit(executor_entry(now_ms(), "executor.refused", executor->second, notice.code, notice.sentence));
 }
 

@@ -145,6 +145,11 @@ Reply Core::Impl::propose_follow_up(const authority::Digest& of, std::optional<s
   for (const auto& [digest, other] : plans) {                // one question at a time
     const auto* undo = std::get_if<authority::Undo>(&other.plan.action);
     if (!extend_ms && undo != nullptr && undo->plan == of && !is_finished(other.state)) return {.subject = digest, .ticket = ticket()};
+    const auto* extend = std::get_if<authority::Extend>(&other.plan.action);
+    if (!extend_ms || extend == nullptr || extend->plan != of || is_finished(other.state)) continue;
+    if (extend->ttl_ms == *extend_ms) return {.subject = digest, .ticket = ticket()};
+    return refuse(Errc::conflict, "extend-open", "plan " + short_digest(digest) + " extends it already and is " + std::string(to_string(other.state)) +
+                                                     ": approve or deny that one first");
   }
   // Whoever asks for it may also approve it: undo never needs more people than the action did, so the engine is its proposer.
   NewPlan made = extend_ms ? extension_of(plan, *extend_ms, caller.person, setting(plan.plan.target.node, 1))

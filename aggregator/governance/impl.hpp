@@ -82,6 +82,7 @@ struct Core::Impl {
   Reply load_policy(ByteView document, std::vector<authority::Signature> signatures, const Caller* caller);
   DocumentRecord& add_document(DocumentRecord record);
   void save_document(const DocumentRecord& record);
+  bool make_room_for_document();
   void on_statement_active(const DocumentRecord& record);
   void expire_documents();
   authority::Memory memory() const;                            // what the verifier of statements needs
@@ -102,12 +103,14 @@ struct Core::Impl {
   void on_notice(const Uuid& node, const authority::Notice& notice);
   void take_head(ExecutorState& executor);
   void on_compared(const HeadCompared& answer);
+  bool may_say(const Uuid& node);
   void alarm(ExecutorState& executor, std::string code, std::string sentence);
   void save_executor(ExecutorState& executor);
   void acknowledge(const PlanRecord& plan);
 
   // ---- core_courier.cpp
   void courier();
+  void courier_of(ExecutorState& executor);
   void deliver(const PlanRecord& plan, Delivery& delivery);
   void on_release_proof(const ReleaseProof& answer);
   void on_news_proof(const NewsProof& answer);
@@ -126,6 +129,8 @@ struct Core::Impl {
   std::map<authority::Digest, std::uint64_t> document_tickets; // of those not durable yet
   std::map<Uuid, ExecutorState> executors;
   std::map<Uuid, NodeNews> news;
+  struct NodeWords { std::int64_t minute = 0; std::uint32_t entries = 0; };
+  std::map<Uuid, NodeWords> words_of;
   std::map<Uuid, Case> cases;
   std::map<authority::Digest, Delivery> deliveries;
 

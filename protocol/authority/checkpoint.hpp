@@ -18,6 +18,9 @@
 
 namespace fw::authority {
 
+// A note has at most 16 signatures: the log's, these, and that of the node which takes it.
+inline constexpr std::size_t kMaxCosignatures = 14;
+
 struct Checkpoint {
   std::string origin;
   std::uint64_t size = 0;

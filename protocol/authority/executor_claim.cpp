@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "common/base64.hpp"
 #include "protocol/authority/executor_core.hpp"
 #include "protocol/authority/verify_parts.hpp"
 
@@ -42,6 +43,15 @@ class ExtendTarget final : public OpenTarget {
   std::unique_ptr<OpenTarget> target_;
   std::uint64_t ttl_ms_;
 };
+
+std::string log_signature_only(const Note& note, const Memory& known) {
+  for (const auto& signature : note.signatures) {
+    if (verify_note({note.checkpoint, note.text, {signature}}, known.log_origin, known.log_key)) {
+      return fmt::format("{}\n\u2014 {} {}\n", note.text, signature.name, encode_base64(signature.bytes));
+    }
+  }
+  return note.text + "\n";   // unreachable: it was verified
+}
 
 bool is(const Error& error, Errc errc) { return error.code == make_error_code(errc); }
 
@@ -182,7 +192,10 @@ Result<void> ExecutorCore::see_checkpoint(const Checkpoint& checkpoint, const st
   if (!parsed) return parsed.error();
   FactsRecord facts = state_.facts();
   facts.checkpoint = checkpoint;
-  facts.note = note + cosign_note(*parsed, witness_name(), *key_, wall_ms_ / 1000);
+  const std::string own = cosign_note(*parsed, witness_name(), *key_, wall_ms_ / 1000);
+  // It must stay readable with ours: a note that is full of others' signatures keeps only the log's.
+  const bool fits = parsed->signatures.size() <= kMaxCosignatures + 1 && note.size() + own.size() <= kMaxNoteBytes;
+  facts.note = (fits ? note : log_signature_only(*parsed, memory())) + own;
   return write(std::move(facts));
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "protocol/authority/catalogue.hpp"
+#include "protocol/authority/checkpoint.hpp"
 #include "protocol/authority/envelope.hpp"
 
 namespace fw::authority {
@@ -54,6 +55,7 @@ void check_roots(const Policy& policy, Sentences& out) {
   if (policy.roots.empty()) out.emplace_back("There is no root.");
   if (policy.roots.size() > kMaxRoots) out.emplace_back("There are more than 8 roots.");
   if (policy.root_threshold == 0) out.emplace_back("The root threshold is 0.");
+  if (policy.root_threshold > kMaxVotes) out.emplace_back("The root threshold is above 8, more signatures than a node takes.");
   if (policy.root_threshold > policy.roots.size()) out.emplace_back("The root threshold is more than there are roots.");
   if (policy.profile == Profile::enterprise && policy.root_threshold < 2) out.emplace_back("The profile enterprise needs two roots to sign a policy.");
 }
@@ -172,6 +174,7 @@ void check_log(const Policy& policy, Sentences& out) {
     if (!names.insert(witness.name).second) out.push_back("The witness " + witness.name + " is listed twice, or is the log.");
     if (witness.key.algorithm != Algorithm::ed25519) out.push_back("The key of witness " + witness.name + " is not of ed25519.");
   }
+  if (policy.witness_quorum > kMaxCosignatures) out.emplace_back("The witness quorum is above 14, more than a checkpoint can carry.");
   if (policy.witness_quorum > policy.witnesses.size()) out.emplace_back("The witness quorum is more than there are witnesses.");
 }
 

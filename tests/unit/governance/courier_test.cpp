@@ -211,5 +211,83 @@ TEST(Courier, an_executor_that_says_it_is_another_node_does_not_stop_the_next_st
   EXPECT_EQ(fleet.core->executors().size(), 1U);
 }
 
+TEST(Courier, a_plan_whose_proof_was_lost_with_the_log_is_delivered_when_the_log_is_back) {
+  Fleet fleet;
+  fleet.explain();
+  ASSERT_TRUE(fleet.vote("alice").ok());
+  ASSERT_TRUE(fleet.core->vote(fleet.plan().digest, fleet.make_vote(fleet.plan(), "bob"), Fleet::caller("bob")).ok());
+  bool lost = false;
+  for (int i = 0; i < 20 && !lost; ++i) {
+    if (auto write = fleet.core->take_write()) fleet.core->on_written(fleet.store.write(*write));
+    for (const LogWork& work : fleet.core->take_log_work()) {
+      lost = lost || std::holds_alternative<ProveRelease>(work);
+      fleet.core->on_log(lost ? LogAnswer(LogFailed{.why = "the disk is gone", .broken = true, .plan = {}, .node = {}}) : run(*fleet.log, work));
+    }
+  }
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(fleet.plan().state, PlanState::released);
+  fleet.log.reset();
+  fleet.open_log();
+  fleet.pass(10s);
+  EXPECT_EQ(fleet.limit(), kNew);
+}
+
+TEST(Courier, more_witnesses_than_a_note_can_hold_do_not_keep_a_plan_from_its_node) {
+  Policy policy = authority::test::team_policy();
+  for (int i = 0; i < 20; ++i) policy.witnesses.push_back({"w" + std::to_string(i), key_of("w" + std::to_string(i)).public_key()});
+  policy.witness_quorum = 3;
+  Fleet fleet(policy);
+  fleet.explain();
+  ASSERT_TRUE(fleet.vote("alice").ok());
+  ASSERT_TRUE(fleet.vote("bob").ok());
+  ASSERT_EQ(fleet.limit(), kOld) << "the quorum is missing";
+  const std::string head = fleet.core->checkpoint();
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    ExecutorStatus status = fleet.executor->status();
+    status.node = Uuid{{100, i}};
+    status.key = key_of("executor-" + name).public_key();
+    status.checkpoint = head + cosign_note(*parse_note(head), name, key_of(name), fleet.now_ms() / 1000);
+    fleet.core->on_packet(status.node, to_bytes(Packet(status)));
+  }
+  fleet.settle();
+  fleet.pass(10s);
+  EXPECT_EQ(fleet.limit(), kNew);
+}
+
+TEST(Courier, a_note_full_of_signatures_leaves_the_executors_word_readable) {
+  Fleet fleet;
+  fleet.explain();
+  const std::string head = fleet.core->checkpoint();
+  std::string full = head;
+  for (int i = 0; i < 15; ++i) full += cosign_note(*parse_note(head), "w" + std::to_string(i), key_of("w"), 1);
+  ASSERT_TRUE(parse_note(full));
+  const auto seen = fleet.executor->status().checkpoint;
+  const std::uint64_t from = seen.empty() ? 0 : parse_note(seen)->checkpoint.size;
+  DeliverCheckpoint delivered{.note = full, .from_size = from, .consistency = *fleet.log->consistency(from, parse_note(head)->checkpoint.size)};
+  ASSERT_TRUE(fleet.executor->on_packet(to_bytes(Packet(delivered))));
+  const auto kept = parse_note(fleet.executor->status().checkpoint);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->checkpoint, parse_note(head)->checkpoint);
+  EXPECT_TRUE(verify_note(*kept, fleet.policy.log_origin, fleet.policy.log_key));
+  EXPECT_TRUE(verify_cosignature(*kept, "node/" + node_uid().str(), fleet.executor->status().key));
+}
+
+TEST(Courier, one_node_cannot_fill_the_audit_log) {
+  Fleet fleet;
+  ASSERT_TRUE(fleet.state_by(Pause{"stop"}, "dave").ok());
+  const Digest pause = document_digest(Domain::statement, fleet.last_statement);
+  const auto before = fleet.log->size();
+  for (int i = 0; i < 500; ++i) {
+    fleet.core->on_packet(node_uid(), to_bytes(Packet(Notice{pause, "whatever", "no", false})));
+    fleet.core->on_packet(node_uid(), to_bytes(Packet(OutcomeReport{Bytes(static_cast<std::size_t>(i) + 1), {}})));
+    ExecutorStatus status = fleet.executor->status();
+    status.incarnation[0] = static_cast<std::uint8_t>(i);
+    fleet.core->on_packet(node_uid(), to_bytes(Packet(status)));
+  }
+  fleet.pass(3s);
+  EXPECT_LE(fleet.log->size() - before, CoreConfig{}.node_audit_per_minute + 10);
+}
+
 }  // namespace
 }  // namespace fw::governance::test

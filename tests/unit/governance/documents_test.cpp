@@ -121,5 +121,44 @@ TEST(Policies, without_one_nothing_is_proposed) {
   EXPECT_FALSE(core.take_write());
 }
 
+TEST(Statements, a_pause_is_possible_however_many_documents_there_are) {
+  CoreConfig config;
+  config.documents = 8;
+  Fleet fleet(authority::test::team_policy(), config);
+  for (int i = 0; i < 20; ++i) {
+    fleet.clock.advance(1s);
+    const Reply reply = fleet.state_by(Pause{"stop " + std::to_string(i)}, "dave");
+    ASSERT_TRUE(reply.ok()) << i << ": " << reply.sentence;
+  }
+  EXPECT_LE(fleet.core->documents(DocumentKind::statement).size(), 8U);
+  fleet.pass(6s);
+  EXPECT_TRUE(fleet.executor->status().paused);
+  ASSERT_TRUE(fleet.state_by(Resume{"go on"}, "alice").ok());
+  const Reply resumed = fleet.state_by(Resume{"go on"}, "bob", fleet.last_statement);
+  ASSERT_TRUE(resumed.ok()) << resumed.sentence;
+  fleet.pass(10s);
+  EXPECT_FALSE(fleet.executor->status().paused);
+  EXPECT_NE(fleet.core->policy(), nullptr);
+}
+
+TEST(Policies, signatures_that_do_not_count_are_not_carried_to_the_nodes) {
+  Fleet fleet;
+  Policy next = fleet.policy;
+  next.version = 2;
+  next.issued_ms += 1;
+  auto signed_next = authority::test::sign(next, {"root-1", "root-2"});
+  auto signatures = signed_next.signatures;
+  Signature forged = signatures.front();
+  forged.bytes[0] ^= 1;
+  signatures.insert(signatures.begin(), forged);            // of a root's key, and bad
+  for (int i = 0; i < 12; ++i) signatures.push_back(authority::test::sign_as("mallory", Domain::policy, signed_next.document));
+  const Reply reply = fleet.core->load_policy(signed_next.document, signatures, Fleet::caller("alice"));
+  ASSERT_TRUE(reply.ok()) << reply.sentence;
+  EXPECT_EQ(fleet.core->policy()->signatures.size(), 2U);
+  fleet.settle();
+  fleet.pass(2s);
+  EXPECT_EQ(fleet.executor->status().policy_version, 2U);
+}
+
 }  // namespace
 }  // namespace fw::governance::test

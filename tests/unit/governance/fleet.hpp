@@ -78,7 +78,9 @@ class Fleet {
   IncidentView incident;
   std::vector<Packet> to_node;          // everything that was sent, for attacks
 
-  explicit Fleet(Policy first = authority::test::team_policy()) : policy(std::move(first)) {
+  CoreConfig core_config;
+
+  explicit Fleet(Policy first = authority::test::team_policy(), CoreConfig config = {}) : policy(std::move(first)), core_config(std::move(config)) {
     world.cgroup(kPath).values = {{Probe::memory_limit_bytes, kOld}, {Probe::memory_current_bytes, kOld / 2}, {Probe::populated, 1}};
     world.objects[""] = world.objects[kPath];
     incident = {.uid = Uuid{{7}}, .number = 7, .lineage = "l", .over = false, .node = node_uid(), .node_name = "node-a", .subject_path = kPath,
@@ -91,7 +93,7 @@ class Fleet {
   Fleet(const Fleet&) = delete;
 
   void start_server() {
-    core = std::make_unique<Core>(CoreConfig{}, clock);
+    core = std::make_unique<Core>(core_config, clock);
     ASSERT_TRUE(core->restore(store.rows));
     const auto document = authority::test::sign(policy, {"root-1", "root-2"});
     const auto taken = core->configure_policy(document.document, document.signatures);
