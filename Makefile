@@ -7,7 +7,7 @@ export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 GENERATOR := $(if $(shell command -v ninja),-G Ninja)
 
-.PHONY: help demo test bench asan tsan fuzz fmt tidy nightly vm-fetch
+.PHONY: help demo test bench sim mutants coverage asan tsan fuzz fmt tidy nightly vm-fetch
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -23,6 +23,20 @@ test: packages-test packages-vm vm-fetch build-dev
 ## make bench     measure beside prometheus-node-exporter and collectd; table and build/bench/bench.json
 bench: packages-bench build-release
 	python3 tests/bench/bench.py --bin build/release/bin --out build/bench
+
+## make sim       simulate the authority with faults and attackers for SIM_SECONDS (60); build/bench/sim.json
+sim: configure-release
+	@python3 tests/build.py release $(JOBS) fw_sim
+	build/release/bin/fw_sim --seconds $(or $(SIM_SECONDS),60) --jobs $(JOBS) --json build/bench/sim.json
+
+## make mutants   break each check of the verifier and the executor; their tests must notice; build/bench/mutants.json
+mutants: packages-test configure-dev
+	@python3 tests/build.py dev $(JOBS) unit_authority_verifier unit_authority_executor
+	python3 tests/mutants/mutants.py build/dev --out build/bench
+
+## make coverage  branch coverage of what decides and acts on a node, by file
+coverage: packages-test packages-fuzz | build
+	python3 tests/coverage.py
 
 ## make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 asan: packages-test build-asan
@@ -44,8 +58,8 @@ fmt: packages-lint
 tidy: packages-lint build-dev
 	python3 tests/tidy.py build/dev $(BASE)
 
-## make nightly   what is too slow for every change: sanitizers, fuzzing, five healthy minutes, benchmarks
-nightly: test asan tsan fuzz
+## make nightly   what is too slow for every change: sanitizers, fuzzing, simulation, mutants, coverage, five healthy minutes, benchmarks
+nightly: test asan tsan fuzz sim mutants coverage
 	python3 tests/scenarios/run.py --bin build/dev/bin --set nightly
 	$(MAKE) bench
 
@@ -56,8 +70,10 @@ packages-%:
 vm-fetch: packages-vm | build
 	@if [ -x ../shared/vm/fetch ]; then ../shared/vm/fetch >build/vm-fetch.log 2>&1 || { cat build/vm-fetch.log; exit 1; }; fi
 
-build-%: packages-build | build
+configure-%: packages-build | build
 	@cmake --preset $* $(GENERATOR) >build/configure-$*.log 2>&1 || { cat build/configure-$*.log; exit 1; }
+
+build-%: configure-%
 	@python3 tests/build.py $* $(JOBS)
 
 build:
