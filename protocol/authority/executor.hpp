@@ -42,6 +42,9 @@ class Executor {
   // Packets to send. An error means that the peer broke the protocol (Errc::malformed, Errc::too_large, Errc::unsupported) or the journal
   // is broken (Errc::io): the program ends and is started again.
   virtual Result<std::vector<Bytes>> on_packet(ByteView packet) = 0;
+  // The journal broke: nothing more is done or said, no time of a TTL is kept, until the program starts again. To be asked after on_timer()
+  // and on_connected(), which have no error of their own: no packet may come for a long time.
+  virtual bool broken() const = 0;
   // A peer connected: status and the outcomes that were not acknowledged.
   virtual std::vector<Bytes> on_connected() = 0;
   // Effects that are due, restores, expiry, outcomes that are sent again. Cheap; may be called too early.

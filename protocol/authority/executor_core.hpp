@@ -19,6 +19,7 @@ class ExecutorCore final : public Executor {
   Result<void> start();
 
   Result<std::vector<Bytes>> on_packet(ByteView packet) override;
+  bool broken() const override { return journal_->broken(); }
   std::vector<Bytes> on_connected() override;
   std::vector<Bytes> on_timer() override;
   std::optional<std::uint64_t> next_deadline_mono_ns() const override;

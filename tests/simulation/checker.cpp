@@ -315,7 +315,12 @@ void Checker::on_sent(Node& node, const Packet& packet) {
 std::vector<std::string> Checker::unfinished(Node& node) const {
   std::vector<std::string> out;
   for (const auto& outcome : node.executor()->outcomes()) {
-    if (!is_end(outcome.state)) out.push_back(to_text(outcome.plan).substr(0, 8) + " is " + std::string(to_string(outcome.state)));
+    if (is_end(outcome.state)) continue;
+    std::string what = to_text(outcome.plan).substr(0, 8);
+    for (const auto& plan : truth_.plans()) {
+      if (plan_digest(naive_class(plan->plan), plan->bytes) == outcome.plan) what += " (" + describe(plan->plan.action) + ")";
+    }
+    out.push_back(what + " is " + std::string(to_string(outcome.state)) + ": " + outcome.sentence);
   }
   return out;
 }

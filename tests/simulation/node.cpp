@@ -103,6 +103,10 @@ void Node::arm() {
       const auto packets = executor_->on_timer();
       deps_.watcher.on_step(*this);
       send(packets);
+      if (executor_->broken()) {   // as the program's loop does
+        deps_.marks.reach("executor left");
+        return die(Death::process, "");
+      }
       arm();
     });
   });

@@ -34,6 +34,7 @@ class Loop {
         if (auto ok = peer_ ? talk() : meet(); !ok) return ok.error();
       }
       send(executor_.on_timer());
+      if (executor_.broken()) return Error(Errc::io, "journal: " + executor_.status().journal_problem);
     }
   }
 

@@ -428,6 +428,7 @@ TEST_F(Interrupted, a_broken_journal_ends_the_program_at_the_next_packet) {
   EXPECT_EQ(node.last_notice(), "journal-failed");
   EXPECT_NE(node.executor->status().journal_problem, "");
   EXPECT_FALSE(node.executor->next_deadline_mono_ns());
+  EXPECT_TRUE(node.executor->broken()) << "the program asks, for no packet may come for a long time (found by the simulator)";
   EXPECT_FALSE(node.executor->on_packet(to_bytes(AskStatus{})));
   EXPECT_EQ(node.value(), kOld);
   ASSERT_TRUE(node.restart());
