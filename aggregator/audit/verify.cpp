@@ -16,6 +16,7 @@ constexpr std::size_t kKeyBytes = 32;
 // SubjectPublicKeyInfo of Ed25519 (RFC 8410): always these bytes, then the key.
 constexpr std::array<std::uint8_t, 12> kSpkiStart = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 constexpr std::string_view kPemStart = "-----BEGIN PUBLIC KEY-----", kPemEnd = "-----END PUBLIC KEY-----";
+constexpr std::string_view kLineStart = "ed25519:";   // as `fleetwright init` writes log.pub; a comment may follow
 constexpr std::uint8_t kNoteTypeEd25519 = 1;
 constexpr std::string_view kContinuedVerb = "\"verb\":\"log.continued\"";
 
@@ -46,10 +47,14 @@ Result<authority::PublicKey> parse_log_key(std::string_view text) {
     return ed25519(ByteView(*der).subspan(kSpkiStart.size()));
   }
   if (const auto digest = authority::parse_digest(text)) return ed25519(*digest);   // 32 bytes in hex, as a digest
+  if (text.starts_with(kLineStart)) {
+    const auto bytes = decode_base64(text.substr(kLineStart.size(), text.find(' ') - kLineStart.size()));
+    return bytes ? ed25519(*bytes) : Error{Errc::malformed, "the key after ed25519: is not base64"};
+  }
   const auto last = text.find('+'), key = last == std::string_view::npos ? last : text.find('+', last + 1);
   const auto bytes = key == std::string_view::npos ? std::nullopt : decode_base64(text.substr(key + 1));
   if (!bytes || bytes->empty() || bytes->front() != kNoteTypeEd25519)
-    return Error{Errc::malformed, "the key is neither PEM, nor 64 hex digits, nor NAME+HASH+BASE64"};
+    return Error{Errc::malformed, "the key is neither PEM, nor ed25519:BASE64, nor 64 hex digits, nor NAME+HASH+BASE64"};
   return ed25519(ByteView(*bytes).subspan(1));
 }
 

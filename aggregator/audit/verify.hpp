@@ -21,7 +21,8 @@ struct Trust {
 };
 Trust trust_of(const authority::Policy& policy);
 
-// An Ed25519 public key as PEM (`openssl pkey -pubout`), as 64 hex digits, or as a verifier key of signed-note (NAME+HASH+BASE64).
+// An Ed25519 public key as PEM (`openssl pkey -pubout`), as the line of log.pub (ed25519:BASE64 and a comment), as 64 hex digits, or as a
+// verifier key of signed-note (NAME+HASH+BASE64).
 // Errc::malformed.
 Result<authority::PublicKey> parse_log_key(std::string_view text);
 

@@ -1,6 +1,7 @@
 """From a proposed plan to its end, over the real programs: every way that people, crashes and restores can take it."""
 import contextlib
 import json
+import shutil
 
 from cgroups import wait_until
 from harness import MIB, Deploy, Failed, Fleet
@@ -179,3 +180,41 @@ def aggregator_killed(context):
         fleet.start_aggregator()
         fleet.wait_plan(incident, {"DONE"}, 30, "the node has done it")
         must_be_done_once(fleet, service, plan["digest"])
+
+
+@scenario("plan_after_a_restore", shared=False)
+def restored(context):
+    """The drill: the store and the log are gone, a backup is older than what the node saw. Nothing is done until the roots sign a new origin."""
+    with proposed(context) as (fleet, service, incident, plan):
+        places = ["--store", fleet.folder / "store.db", "--audit", fleet.config / "aggregator/audit"]
+        backup = context.folder / "backup"
+        fleet.run("backup", backup, *places)
+        both(fleet, plan)
+        fleet.wait_plan(incident, {"DONE"}, 20, "the node does it")
+        must_be_done_once(fleet, service, plan["digest"])
+
+        fleet.agent.stop()
+        fleet.aggregator.stop()
+        for file in fleet.folder.glob("store.db*"):
+            file.unlink()
+        shutil.rmtree(fleet.config / "aggregator/audit")
+        fleet.run("restore", backup, *places)
+        fleet.start_aggregator()
+        fleet.start_agent()
+        fleet.wait_connected()
+        fleet.wait_executor()
+        with broken(context, fleet, "cart") as (cart, cart_incident, cart_plan):
+            both(fleet, cart_plan)
+            wait_until(lambda: fleet.plan(cart_incident)["refusals"], 20, "the node refuses under the log that went back", pause=0.1)
+            code = fleet.plan(cart_incident)["refusals"][-1]["code"]
+            if not code.startswith("checkpoint-"):
+                raise Failed(f"refused for another reason than the log: {code}")
+            must_have_limit(cart, AFTER, "before a new origin")
+            must_refuse("root", fleet.run, "statement", "new-origin", "--yes", "--key", fleet.signing_key("alice"))
+            fleet.run("statement", "new-origin", "--yes", "--key", fleet.config / "authority/root-1.key")
+            signed = fleet.json("statement", "list")["items"]
+            moved = next(item for item in signed if item["what"] == "new-origin")
+            must_have_limit(cart, AFTER, "one root of two")
+            fleet.run("statement", "sign", moved["digest"], "--yes", "--key", fleet.config / "authority/root-2.key")
+            fleet.wait_plan(cart_incident, {"DONE"}, 30, "the node does it under the new origin")
+            fleet.run("audit", "verify", "--origin", fleet.get("/api/v1/audit/checkpoint").split(b"\n")[0].decode(), "--key", fleet.config / "aggregator/log.pub")

@@ -72,7 +72,7 @@ def read_log_key(text):
         return der[12:]
     if re.fullmatch("[0-9a-f]{64}", text):
         return bytes.fromhex(text)
-    key = unbase64(text.split("+", 2)[-1])   # of a note: NAME+HASH+KEY
+    key = b"\1" + unbase64(text.split()[0][8:]) if text.startswith("ed25519:") else unbase64(text.split("+", 2)[-1])   # log.pub; NAME+HASH+KEY of a note
     need(len(key) == 33 and key[0] == 1, "not a public key")
     return key[1:]
 

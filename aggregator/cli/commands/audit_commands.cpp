@@ -56,7 +56,7 @@ Outcome<audit::Trust> trust_of(const Session& session, const AuditOptions& optio
   if (!options.origin.empty()) {
     const auto file = read_file(options.key, kMaxConfigBytes);
     auto key = audit::parse_log_key(file ? *file : options.key);
-    if (!key) return wrong_trust(key.error(), options.key + " is no key of a log", "PEM (openssl pkey -pubout), 64 hex digits or NAME+HASH+KEY");
+    if (!key) return wrong_trust(key.error(), options.key + " is no key of a log", "log.pub, PEM (openssl pkey -pubout), 64 hex digits or NAME+HASH+KEY");
     return audit::Trust{options.origin, std::move(*key), {}, 0};
   }
   const auto file = options.policy.empty() ? session.folder() + "/policy/policy.json" : options.policy;

@@ -7,9 +7,11 @@
 #include <fmt/format.h>
 
 #include "aggregator/cli/command.hpp"
+#include "aggregator/cli/json_read.hpp"
 #include "aggregator/cli/plans/signing_desk.hpp"
 #include "aggregator/cli/render/plan.hpp"
 #include "aggregator/cli/term/text.hpp"
+#include "protocol/authority/checkpoint.hpp"
 
 namespace fw::cli {
 namespace {
@@ -17,10 +19,11 @@ namespace {
 using authority::Statement;
 
 constexpr std::int64_t kLifeMs = 3'600'000;   // for others to sign, and for nodes that are away
+constexpr std::int64_t kOriginLifeMs = 24 * kLifeMs;   // keys of roots lie in safes, and every node must hear of it
 constexpr char kPath[] = "/api/v1/statements";
 
 struct StatementOptions {
-  std::string id, reason, key;
+  std::string id, reason, key, origin;
   bool happened = false, not_happened = false, yes = false, dry_run = false;
 };
 
@@ -167,6 +170,49 @@ Outcome<ExitCode> list(Session& session) {
   return ExitCode::ok;
 }
 
+// "fleet/audit" -> "fleet/audit-2" -> "fleet/audit-3"
+std::string origin_after(const std::string& origin) {
+  const auto dash = origin.rfind('-');
+  const auto digits = dash == std::string::npos ? std::string() : origin.substr(dash + 1);
+  constexpr std::size_t kMostDigits = 6;
+  const bool counted = !digits.empty() && digits.size() <= kMostDigits && digits.find_first_not_of("0123456789") == std::string::npos;
+  return counted ? fmt::format("{}-{}", origin.substr(0, dash), std::stoul(digits) + 1) : origin + "-2";
+}
+
+// The newest head of the log that the server shows or any node has kept; what is not signed by the log's key says nothing.
+Outcome<authority::Checkpoint> newest_head(Server& server, const authority::PublicKey& log_key) {
+  const auto own = server.get("/api/v1/audit/checkpoint");
+  if (!own) return own.error();
+  const auto note = authority::parse_note(*own);
+  const auto good = note ? authority::verify_note(*note, note->checkpoint.origin, log_key) : Result<void>(note.error());
+  if (!good) return failure_of(good.error(), "the server's log is not the one of the policy", "`fleetwright audit verify`");
+  const auto body = server.get("/api/v1/audit/witnesses");
+  if (!body) return body.error();
+  const auto list = json_read::parse(*body, "WitnessList");
+  if (!list) return failure_of(list.error(), "the server's list of witnesses cannot be read", "`fleetwright doctor`");
+  auto newest = note->checkpoint;
+  json_read::each_object(*list, "items", [&](const json_read::Object& item) {
+    const auto seen = authority::parse_note(json_read::text(item, "checkpoint"));
+    if (!seen || !authority::verify_note(*seen, newest.origin, log_key)) return;
+    if (seen->checkpoint.size >= newest.size) newest = seen->checkpoint;   // at the same size the node's: it refuses any other
+  });
+  return newest;
+}
+
+Outcome<ExitCode> new_origin(Session& session, const StatementOptions& options) {
+  auto statement = fresh(session);
+  if (!statement) return statement.error();
+  const auto trust = fetch_trust(session);
+  if (!trust) return trust.error();
+  const auto server = session.server();
+  if (!server) return server.error();
+  const auto head = newest_head(**server, trust->policy.log_key);
+  if (!head) return head.error();
+  statement->expires_ms = statement->issued_ms + kOriginLifeMs;
+  statement->body = authority::NewOrigin{options.origin.empty() ? origin_after(head->origin) : options.origin, trust->policy.log_key, head->origin, head->size, head->root};
+  return say_statement(session, std::move(*statement), options, "signed", true);
+}
+
 Outcome<SignedObject> find_one(Session& session, const std::string& id) {
   const auto server = session.server();
   if (!server) return server.error();
@@ -230,6 +276,12 @@ void add_statement_commands(CLI::App& root, Commands& commands) {
   auto* statement = root.add_subcommand("statement", "Pauses, resumes, settlements and new log origins, and their signatures");
   statement->require_subcommand(0, 1);
   commands.on(statement->add_subcommand("list", "Those that still gather signatures first"), list);
+  auto* origin_command = statement->add_subcommand("new-origin", "After a restore: the audit log goes on under a new name; the policy's roots sign it");
+  const auto moving = std::make_shared<StatementOptions>();
+  origin_command->add_option("--origin", moving->origin, "The new name; default: the old one with the next number")->type_name("NAME");
+  add_key(origin_command, *moving);
+  add_yes(origin_command, *moving);
+  commands.on(origin_command, [moving](Session& session) { return new_origin(session, *moving); });
   for (const bool sign : {false, true}) {
     auto* command = statement->add_subcommand(sign ? "sign" : "show", sign ? "Adds your signature" : "What it says, from the bytes that are signed");
     const auto options = std::make_shared<StatementOptions>();

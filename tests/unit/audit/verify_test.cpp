@@ -123,21 +123,21 @@ TEST_F(AuditVerify, a_new_origin_is_reported) {
   EXPECT_EQ(report.continued[0].seq, 7U);
 }
 
-TEST_F(AuditVerify, a_key_is_read_in_its_three_forms) {
+TEST_F(AuditVerify, a_key_is_read_in_each_of_its_forms) {
   const auto key = log_key().public_key();
   Bytes der = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
   der.insert(der.end(), key.bytes.begin(), key.bytes.end());
   const auto pem = "-----BEGIN PUBLIC KEY-----\n" + encode_base64(der) + "\n-----END PUBLIC KEY-----\n";
   Bytes note_key = {1};
   note_key.insert(note_key.end(), key.bytes.begin(), key.bytes.end());
-  for (const auto& text : {pem, to_hex(key.bytes), "fleetwright/acme/audit+01234567+" + encode_base64(note_key)}) {
+  for (const auto& text : {pem, to_hex(key.bytes), "ed25519:" + encode_base64(key.bytes), "ed25519:" + encode_base64(key.bytes) + " log\n", "fleetwright/acme/audit+01234567+" + encode_base64(note_key)}) {
     const auto parsed = parse_log_key(text);
     ASSERT_TRUE(parsed) << text;
     EXPECT_EQ(*parsed, key);
   }
   der[8] ^= 1;
   note_key[0] = 4;
-  const std::string bad[] = {"", "x", to_hex(key.bytes).substr(2), "a+b", "a+b+", "a+b+" + encode_base64(note_key),
+  const std::string bad[] = {"", "x", "ed25519:", "ed25519:?", "ed25519:AAAA", to_hex(key.bytes).substr(2), "a+b", "a+b+", "a+b+" + encode_base64(note_key),
                              "-----BEGIN PUBLIC KEY-----\n" + encode_base64(der) + "\n-----END PUBLIC KEY-----\n", pem.substr(0, 60)};
   for (const auto& text : bad) EXPECT_FALSE(parse_log_key(text)) << text;
 }

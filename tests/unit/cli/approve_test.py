@@ -5,6 +5,7 @@ The server is a small one; what it gets is checked by cli_plan_maker, which coun
 """
 import base64
 import copy
+import hashlib
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 from harness import FLEETWRIGHT, Skip, World, expect, run_all, test
@@ -302,6 +304,50 @@ def settle_closes_what_a_node_cannot_tell(world):
     expect(world.ask("settle", "7", "--reason", "looked", "--yes").returncode == 2, "it happened or not")
     done = world.ask("settle", "7", "--not", "--reason", "looked", "--yes")
     expect(done.returncode == 0 and "settled" in done.stdout and maker("statement", world.policy_file, lines=posted).split() == ["alice"], done.stdout + done.stderr)
+
+
+def signed_head(world, origin, size, root, key="aggregator/log"):
+    """A note as the log signs it (C2SP signed-note)."""
+    public = base64.b64decode(pathlib.Path(f"{world.folder}/aggregator/log.pub").read_text().split()[0].removeprefix("ed25519:"))
+    text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(text)
+        file.flush()
+        signature = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", f"{world.folder}/{key}.key", "-in", file.name], check=True, capture_output=True).stdout
+    line = base64.b64encode(hashlib.sha256(f"{origin}\n\x01".encode() + public).digest()[:4] + signature).decode()
+    return text + f"\n\u2014 {origin} {line}\n".encode()
+
+
+@test
+def a_new_origin_starts_at_the_newest_head_that_anybody_saw_and_is_the_roots_alone(world):
+    def head(*arguments, **options):
+        return signed_head(world, *arguments, **options).decode()
+    posted = []
+    world.fake.on_post["/api/v1/statements"] = lambda body: posted.append(body) or {"kind": "Statement", "document": body["document"], "state": "gathering", "people": [], "needed": 2}
+    world.fake.answers["/api/v1/audit/checkpoint"] = signed_head(world, "fleetwright/trial/audit-9", 24, b"\x24" * 32)
+    world.fake.answers["/api/v1/audit/witnesses"] = {"kind": "WitnessList", "items": [
+        {"name": "node-a", "checkpoint": head("fleetwright/trial/audit-9", 41, b"\x41" * 32)},
+        {"name": "node-b", "checkpoint": head("fleetwright/trial/audit-9", 30, b"\x30" * 32)},
+        {"name": "node-c", "checkpoint": head("fleetwright/trial/audit", 99, b"\x99" * 32)},                                   # of a log before
+        {"name": "node-d", "checkpoint": head("fleetwright/trial/audit-9", 77, b"\x77" * 32, key="authority/root-1")},         # not the log's key
+        {"name": "node-e", "checkpoint": ""}]}
+    root = world.folder + "/authority/root-1.key"
+    refused = world.ask("statement", "new-origin", "--yes")
+    expect(refused.returncode == 6 and "root" in refused.stderr and not posted, (refused.returncode, refused.stderr))
+    expect(world.ask("statement", "new-origin", "--key", root).returncode == 2 and not posted, "without a terminal --yes is needed")
+    done = world.ask("statement", "new-origin", "--yes", "--key", root)
+    expect(done.returncode == 0 and "signed" in done.stdout, done.stderr)
+    document = base64.b64decode(posted[0]["document"])
+    expect(b"fleetwright/trial/audit-10\0" in document and b"fleetwright/trial/audit-9\0" in document and b"\x41" * 32 in document, document)
+    digest = hashlib.sha256(b"fleet/statement/v1\n" + len(document).to_bytes(8, "big") + document).hexdigest()
+    world.fake.answers["/api/v1/statements"] = {"kind": "StatementList", "items": [
+        {"what": "new-origin", "document": posted[0]["document"], "state": "gathering", "people": [], "needed": 2, "digest": digest}]}
+    shown = world.ask("statement", "show", digest[:12]).stdout
+    expect("fleetwright/trial/audit-10" in shown and "41 entries, root sha256:" + "41" * 32 in shown, shown)
+    second = world.ask("statement", "sign", digest[:12], "--yes", "--key", world.folder + "/authority/root-2.key")
+    expect(second.returncode == 0 and posted[1]["document"] == posted[0]["document"] and posted[1]["signature"] != posted[0]["signature"], second.stderr)
+    world.fake.answers["/api/v1/audit/checkpoint"] = signed_head(world, "fleetwright/trial/audit-9", 24, b"\x24" * 32, key="authority/root-1")
+    expect(world.ask("statement", "new-origin", "--yes", "--key", root).returncode == 1 and len(posted) == 2, "a log of another key")
 
 
 @test

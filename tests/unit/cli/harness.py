@@ -65,7 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fake.override and path in fake.override:
             return self.error(*fake.override[path])
         if path in fake.answers:
-            return self.answer(200, json.dumps(fake.answers[path]))
+            found = fake.answers[path]
+            return self.answer(200, found, "text/plain") if isinstance(found, bytes) else self.answer(200, json.dumps(found))
         names = {"/api/v1/status": "status", "/api/v1/nodes": "nodes", "/api/v1/changes": "changes", "/api/v1/incidents": "incidents",
                  "/api/v1/incidents/INC-7": "incident", "/api/v1/incidents/INC-7/explain": "explain"}
         if path in names:
@@ -89,7 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class FakeServer:
     def __init__(self, folder, certificate="aggregator/server"):
         self.requests, self.override = [], {}
-        self.answers, self.on_post = {}, {}   # path -> object; path -> function(body) -> object, or (status, reason, message)
+        self.answers, self.on_post = {}, {}   # path -> object or bytes; path -> function(body) -> object, or (status, reason, message)
         self.bodies = {path.stem: path.read_text() for path in FIXTURES.glob("*.json")}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(f"{folder}/{certificate}.crt", f"{folder}/{certificate}.key")
