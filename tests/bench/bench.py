@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make bench: latency from an OOM kill to an incident and its cause, and what the agent costs beside two peers in the same run.
+"""make bench: latency from an OOM kill to an incident and its cause, what the agent costs beside two peers in the same run, and what approved actions cost.
 
 bench.py --bin BUILD/bin --out build/bench [--scale 0.1]. Prints a table and writes bench.json, rows of
 {name, value, unit, better, must, goal, peers, machine_busy_ratio}. docs/performance.md says how each row is measured.
@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import authority  # noqa: E402
 import cgroups  # noqa: E402
 import cost  # noqa: E402
 import latency  # noqa: E402
@@ -72,14 +73,38 @@ def cost_rows(bin_folder, work, containers, rounds, seconds):
     ]
 
 
+def authority_rows(bin_folder, work, plans, containers, entries):
+    work.mkdir(parents=True, exist_ok=True)
+    verify, verify_busy = authority.program(bin_folder, "verify_bench")
+    audit, audit_busy = authority.program(bin_folder, "audit_bench", work / "audit", str(entries))
+    print(f"  verify p50 {verify['verify_p50_ms']:.2f} ms; audit: {entries} entries, {audit['wall_entries_per_second']:.0f} a second by the clock", flush=True)
+    result = authority.measure_approvals(bin_folder, work / "approve", plans, containers)
+    print(f"  {len(result.effect_ms)} plans, from approval to effect p50 {statistics.median(result.effect_ms):.0f} ms", flush=True)
+    return [
+        row("verify_p99_ms", verify["verify_p99_ms"], "ms", verify_busy, must=2),
+        row("verify_p50_ms", verify["verify_p50_ms"], "ms", verify_busy),
+        row("audit_entries_per_core_second", audit["audit_entries_per_core_second"], "entries", audit_busy, must=10_000, better="higher"),
+        row("audit_sign_p99_ms", audit["sign_p99_ms"], "ms", audit_busy),
+        row("approve_to_effect_p99_ms", p99(result.effect_ms), "ms", result.busy, must=1000),
+        row("approve_to_effect_p50_ms", statistics.median(result.effect_ms), "ms", result.busy),
+        row("agent_executor_rss_mib", result.agent_rss_mib + result.executor_rss_mib, "MiB", result.busy, must=20),
+        row("executor_rss_mib", result.executor_rss_mib, "MiB", result.busy),
+    ]
+
+
+def missed(made):
+    if made["must"] is None:
+        return False
+    return made["value"] < made["must"] if made["better"] == "higher" else made["value"] > made["must"]
+
+
 def print_table(rows):
     print(f"\n{'row':38} {'value':>10} {'must':>8} {'goal':>8}  unit, peers (machine busy)")
     for made in rows:
         limits = [("" if made[key] is None else f"{made[key]:g}") for key in ("must", "goal")]
         peers = "".join(f", {name} {value:g}" for name, value in made["peers"].items())
-        missed = made["must"] is not None and made["value"] > made["must"]
         print(f"{made['name']:38} {made['value']:>10g} {limits[0]:>8} {limits[1]:>8}  {made['unit']}{peers} ({made['machine_busy_ratio']:.0%})"
-              + ("  MISSED" if missed else ""))
+              + ("  MISSED" if missed(made) else ""))
 
 
 def main():
@@ -87,7 +112,7 @@ def main():
     parser.add_argument("--bin", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--scale", type=float, default=1.0, help="less than 1: try the recipe; such figures mean nothing")
-    parser.add_argument("--only", choices=["latency", "cost"])
+    parser.add_argument("--only", choices=["latency", "cost", "authority"])
     args = parser.parse_args()
     reason = cgroups.why_not()
     if reason:
@@ -98,16 +123,19 @@ def main():
     (out / "bench.json").unlink(missing_ok=True)   # an old table must not pass for this run's
     work = out / "work"
     shutil.rmtree(work, ignore_errors=True)
-    for prefix in (latency.PREFIX, cost.PREFIX):
+    for prefix in (latency.PREFIX, cost.PREFIX, authority.PREFIX):
         cgroups.sweep(prefix)
     start, rows = time.monotonic(), []
     try:
-        if args.only != "cost":
+        if args.only in (None, "latency"):
             print("latency: an OOM kill until its incident, and until a ranked cause after the second kill, can be queried", flush=True)
             rows += latency_rows(bin_folder, work, max(2, int(200 * args.scale)))
-        if args.only != "latency":
+        if args.only in (None, "cost"):
             print("cost: agent, prometheus-node-exporter and collectd side by side, 1 s interval", flush=True)
             rows += cost_rows(bin_folder, work, max(5, int(500 * args.scale)), 3 if args.scale == 1 else 1, max(5, int(65 * args.scale)))
+        if args.only in (None, "authority"):
+            print("authority: a node's check, the audit log, and plans approved by two people until the limit is raised", flush=True)
+            rows += authority_rows(bin_folder, work / "authority", max(2, int(40 * args.scale)), max(5, int(500 * args.scale)), max(1000, int(100_000 * args.scale)))
     except (Failed, TimeoutError, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"bench: {error}")
     finally:
