@@ -90,6 +90,8 @@ void ExecutorCore::deliver(const DeliverPlan& delivered) {
   const Digest digest = plan_digest(envelope->action_class, envelope->plan);
   const PlanRecord* known = state_.find(digest);
   if (known && is_final(known->state)) {
+    // What was only read back may be gone after the next power cut: it is reported once it is durable again.
+    if (!settled_) return notice(digest, {Code::journal_failed, "its outcome is known here and cannot be written yet: it follows"}, true);
     report(*known);
     // Who had acknowledged the outcome does not deliver the plan again: somebody replays it.
     if (known->acknowledged) {

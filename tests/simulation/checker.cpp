@@ -309,7 +309,12 @@ void Checker::on_sent(Node& node, const Packet& packet) {
   const bool there = durable && std::any_of(durable->begin(), durable->end(), [&](const auto& one) {
     return one.plan == outcome->plan && path(outcome->state, one.state) && (one.rolled_back || !outcome->rolled_back);
   });
-  if (!there) broken("I7", name(node) + " reports " + std::string(to_string(outcome->state)) + ", and a power cut would take it back");
+  if (there) return;
+  std::string left = durable ? "the plan is unknown" : "the journal cannot be read";
+  for (const auto& one : durable.value_or(std::vector<Outcome>{})) {
+    if (one.plan == outcome->plan) left = "it is " + std::string(to_string(one.state)) + " (" + one.sentence + ")";
+  }
+  broken("I7", name(node) + " reports " + std::string(to_string(outcome->state)) + ", and after a power cut " + left);
 }
 
 std::vector<std::string> Checker::unfinished(Node& node) const {

@@ -436,6 +436,30 @@ TEST_F(Interrupted, a_broken_journal_ends_the_program_at_the_next_packet) {
   EXPECT_EQ(node.state(plan), State::done);
 }
 
+// Found by the simulator: the plan came again and was answered from what a power cut could still take.
+TEST_F(Interrupted, what_was_only_read_back_is_not_reported_before_it_is_durable) {
+  std::uint64_t operations = 0;
+  {
+    Node other;
+    ASSERT_TRUE(other.start());
+    const auto before = other.disk.operations();
+    other.deliver(other.approve(other.make_plan(SetMemoryLimit{kNew, 0})));
+    operations = other.disk.operations() - before;
+  }
+  const auto plan = limit();
+  const auto envelope = node.approve(plan);
+  node.disk.fail_at(node.disk.operations() + operations, DiskFault::crash);   // the sync of DONE
+  EXPECT_THROW((void)node.executor->on_packet(to_bytes(DeliverPlan{encode(envelope)})), FakeDisk::Crash);
+  node.disk.capacity_bytes(node.disk.total_bytes());
+  ASSERT_TRUE(node.restart());
+  ASSERT_EQ(node.state(plan), State::done);
+  node.deliver(envelope);
+  EXPECT_TRUE(node.reports().empty());
+  node.disk.capacity_bytes(std::nullopt);
+  node.pass(20s);
+  EXPECT_FALSE(node.reports().empty());
+}
+
 TEST_F(Interrupted, damage_before_the_tail_of_the_journal_does_not_start) {
   node.deliver(node.approve(limit()));
   const auto file = node.disk.list().value().front().name;
