@@ -4,6 +4,7 @@
 
 #include "agents/casefile/rows.hpp"
 #include "agents/casefile/text.hpp"
+#include "agents/orchestrator/template.hpp"
 
 namespace fw::agents {
 namespace {
@@ -31,6 +32,7 @@ std::optional<Remedy> memory_limit_remedy(const CaseFile& file, std::int64_t sub
       "select cgroup_path from entities where entity_id in (select entity_id from limit_owners) order by coalesce(last_seen_ns, 0) desc, entity_id desc limit 1");
   if (!owner || owner->rows.empty()) return std::nullopt;
   remedy.cgroup_path = as_text(owner->rows[0][0]);
+  if (!shell_word(remedy.cgroup_path)) return std::nullopt;   // bytes that nobody should act on, or sign
   const auto now = number(file, "select coalesce((select value from limit_readings order by t_ns desc limit 1), (select limit_bytes from limit_at_onset))");
   if (remedy.cgroup_path.empty() || remedy.cgroup_path.front() != '/' || !now || *now <= 0 || *now >= kMostBytes || value_bytes <= *now) return std::nullopt;
   remedy.value_now = *now;
