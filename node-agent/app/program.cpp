@@ -117,17 +117,17 @@ int run_agent(const AgentConfig& config) {
   auto lacking = (*sensors)->features().lacking();
   if (!spool.in_memory().empty()) lacking.push_back("spool: only in memory: " + spool.in_memory() + "; give the agent a folder that it may write (spool.folder)");
   if (config.executor_socket.empty()) lacking.emplace_back("executor: none on this node, so no plan can be carried out here (executor.socket)");
-  log::info("agent started", {{"version", kVersion}, {"node", identity.name}, {"node_uid", identity.uid}, {"kernel", (*sensors)->features().release},
-                              {"cgroups", (*sensors)->features().cgroup_mode}, {"aggregator", config.aggregator_address},
-                              {"stream", spool.stream_id().str()}});
-  for (const auto& sentence : lacking) log::warn("lacking", {{"what", sentence}});
-  if (!rights.problem.empty()) log::warn("rights not dropped", {{"error", rights.problem}});
-  for (const auto& kept : rights.kept) log::debug("right kept", {{"capability", kept}});
-
   give_back_start_up_memory();
   int code = to_int(ExitCode::failure);
   {
-    Agent agent(io, {**sensors, spool, clock}, uplink_config(config), identity, std::move(lacking));
+    Agent agent(io, {**sensors, spool, clock}, uplink_config(config), identity, lacking);
+    // Only now: who reads this may send a signal, and it is handled from here on.
+    log::info("agent started", {{"version", kVersion}, {"node", identity.name}, {"node_uid", identity.uid}, {"kernel", (*sensors)->features().release},
+                                {"cgroups", (*sensors)->features().cgroup_mode}, {"aggregator", config.aggregator_address},
+                                {"stream", spool.stream_id().str()}});
+    for (const auto& sentence : lacking) log::warn("lacking", {{"what", sentence}});
+    if (!rights.problem.empty()) log::warn("rights not dropped", {{"error", rights.problem}});
+    for (const auto& kept : rights.kept) log::debug("right kept", {{"capability", kept}});
     boost::asio::co_spawn(io, agent.run(), [&](std::exception_ptr thrown, Result<int> ended) {
       if (thrown) {
         log::error("agent failed", {{"error", "an exception escaped"}});

@@ -214,11 +214,14 @@ TEST_F(ExecutorValues, a_container_that_was_started_again_is_found_by_pod_and_na
   const Group old_run(std::string(64, 'c'), pod.path(), false);
   const Group new_run(std::string(64, 'd'), pod.path(), false);
   const auto folder = "/tmp/fw-kubelet-" + std::to_string(::getpid()) + "/pods/" + uid + "/containers/checkout/1a2b";
+  const auto mounted = "/tmp/fw-mounted-" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
+  std::filesystem::create_directories(mounted);
   // What the runtime does for the termination log: the kubelet's folder, mounted in the container's own namespace.
   const auto pid = new_run.spawn([] { for (;;) ::pause(); }, [&] {
-    return ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) == 0 && ::mount(folder.c_str(), "/mnt", "", MS_BIND, nullptr) == 0;
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) == 0 && ::mount(folder.c_str(), mounted.c_str(), "", MS_BIND, nullptr) == 0;
   });
+  ASSERT_GT(pid, 0) << "the container's mount";
   auto plan = plan_for(old_run, authority::Diagnose{4096});
   plan.target.pod_uid = uid;
   plan.target.container_name = "checkout";
@@ -234,6 +237,7 @@ TEST_F(ExecutorValues, a_container_that_was_started_again_is_found_by_pod_and_na
   EXPECT_EQ(actuator.open(plan).error().code, Errc::gone);
   end(pid);
   std::filesystem::remove_all("/tmp/fw-kubelet-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(mounted);
 }
 
 TEST_F(ExecutorValues, paths_that_no_plan_may_name) {

@@ -11,7 +11,8 @@ from harness import Failed
 from registry import scenario
 
 DEMO = pathlib.Path(__file__).resolve().parent.parent / "demo" / "demo.py"
-KEYS = {"first_oom_kill_ns", "incident_opened_ns", "explained_ns", "cause_card", "cause_probability", "suspect_change_id", "http_5xx_before"}
+KEYS = {"first_oom_kill_ns", "incident_opened_ns", "explained_ns", "cause_card", "cause_probability", "suspect_change_id", "http_5xx_before",
+        "plan_digest", "approvals", "executed", "symptom_gone_after_ms", "http_5xx_after", "refused", "audit_verified"}
 
 
 class Demo:
@@ -46,11 +47,11 @@ class Demo:
 def story(context):
     demo = Demo(context)
     try:
-        output, _ = demo.process.communicate(timeout=120)
+        output, _ = demo.process.communicate(timeout=180)
     except subprocess.TimeoutExpired:
         demo.process.terminate()
         output, _ = demo.process.communicate()
-        raise Failed(f"not done in 120 s: {output[-500:]}") from None
+        raise Failed(f"not done in 180 s: {output[-500:]}") from None
     if demo.process.returncode != 0:
         raise Failed(f"status {demo.process.returncode}: {output[-800:]}")
     report = json.loads((demo.out / "report.json").read_text())
@@ -60,6 +61,9 @@ def story(context):
     if not (0 < opened_ms <= 250 and report["cause_card"] == "memory-limit-lowered" and report["cause_probability"] >= 0.9 and
             report["suspect_change_id"] and report["http_5xx_before"] > 0 and report["explained_ns"] >= report["incident_opened_ns"]):
         raise Failed(f"opened after {opened_ms:.0f} ms, {report}")
+    if not (report["executed"] is True and report["audit_verified"] is True and report["approvals"] == 2 and report["http_5xx_after"] == 0 and
+            report["refused"] == {"forged": True, "replayed": True, "wrong_target": True}):
+        raise Failed(f"not mended: {report}")
     if "by hand:" not in output:
         raise Failed("no line `by hand:` on the screen")
     demo.check_nothing_left()
