@@ -159,6 +159,8 @@ void Core::Impl::on_compared(const HeadCompared& answer) {
                                            ": a backup was restored, or entries are gone; a new origin signed by policy roots goes on from here");
   } else if (answer.check == HeadCheck::different) {
     alarm(at->second, "split-view", "at " + std::to_string(answer.seen.size) + " entries the node saw another audit log than ours: one of the two was forged");
+  } else if (answer.seen != at->second.seen) {
+    return;                                    // of a head from before: it says nothing about the one that the node holds now
   } else if (at->second.problem.starts_with("the node saw entry") || at->second.problem.find("saw another audit log") != std::string::npos ||
              at->second.problem.starts_with("the executor follows the log")) {
     at->second.problem.clear();
