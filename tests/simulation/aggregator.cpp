@@ -71,10 +71,10 @@ void Aggregator::start() {
     config.plan_window = std::chrono::minutes(rng_.between(4, 15));
     config.ttl = std::chrono::minutes(rng_.between(2, 8));
     config.cluster = "prod";
-    config.news_every = std::chrono::seconds(rng_.chance(0.2) ? 10 : 300);   // rarely as in the program: it is most of the packets
-    config.resend_first = std::chrono::seconds(rng_.chance(0.2) ? 5 : 120);
+    config.news_every = std::chrono::seconds(rng_.chance(0.07) ? 10 : 300);   // rarely as in the program: it is most of the packets
+    config.resend_first = std::chrono::seconds(rng_.chance(0.07) ? 5 : 120);
     config.resend_most = std::chrono::seconds(240);
-    config.checkpoint_every = std::chrono::seconds(rng_.chance(0.2) ? 1 : 15);
+    config.checkpoint_every = std::chrono::seconds(rng_.chance(0.07) ? 1 : 15);
     core_ = std::make_unique<Core>(config, clock_);
     // What the core wrote, the core must be able to read.
     if (const auto restored = core_->restore(store_.rows()); !restored) {
@@ -91,7 +91,7 @@ void Aggregator::start() {
 void Aggregator::open_log() {
   opening_ = false;
   log_.reset();
-  auto opened = audit::Log::open(disk_, clock_, authority::PrivateKey::from_pem(Keys::get().log.to_pem()).value(), {kOrigin, std::nullopt, std::nullopt, 16_KiB});
+  auto opened = audit::Log::open(disk_, clock_, Keys::log_again(), {kOrigin, std::nullopt, std::nullopt, 16_KiB});
   if (!opened) {
     deps_.marks.reach("log not opened");
     deps_.watcher.on_log_lost(opened.error());

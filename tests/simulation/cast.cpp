@@ -8,6 +8,8 @@ using namespace authority;
 
 namespace {
 
+constexpr std::uint8_t kLogKey = 90;
+
 PrivateKey key_of(std::uint8_t number) {
   std::array<std::uint8_t, 32> seed{};
   seed.fill(number);
@@ -29,7 +31,7 @@ Approver approver(const Human& human, Level level, std::vector<std::string> grou
 
 const Keys& Keys::get() {
   static const Keys keys = [] {
-    Keys made{{}, {}, {}, key_of(90), key_of(91)};
+    Keys made{{}, {}, {}, key_of(kLogKey), key_of(91)};
     std::uint8_t number = 0;
     for (const auto* name : {"alice", "bob", "carol", "dave", "erin", "stranger"}) {
       Human human{{"local", name}, {}};
@@ -43,6 +45,8 @@ const Keys& Keys::get() {
   }();
   return keys;
 }
+
+PrivateKey Keys::log_again() { return key_of(kLogKey); }
 
 Policy make_policy(const PolicyMix& mix, std::int64_t now_ms) {
   const auto& keys = Keys::get();

@@ -26,6 +26,7 @@ struct Keys {
   std::vector<authority::PrivateKey> witnesses;     // 2
   authority::PrivateKey log, other_log;
   static const Keys& get();
+  static authority::PrivateKey log_again();         // for whoever owns one
 };
 inline constexpr std::size_t kAlice = 0, kBob = 1, kCarol = 2, kDave = 3, kErin = 4, kStranger = 5;
 inline constexpr const char* kOrigin = "fleetwright/acme/audit";
