@@ -132,6 +132,19 @@ TEST(Courier, nodes_get_newer_policies_and_heads) {
   EXPECT_EQ(std::max(status.policy_version, status.pending_policy_version.value_or(0)), 2U);
 }
 
+// Whoever has the log's key shows the node how the log went on, which it never did; the node's status tells us.
+void see_forged_head(Fleet& fleet) {
+  const auto seen = parse_note(fleet.executor->status().checkpoint)->checkpoint;
+  Tree tree;
+  for (const std::string& line : *fleet.log->entries(0, seen.size)) tree.append(leaf_hash(line));
+  tree.append(leaf_hash("what never happened"));
+  DeliverCheckpoint forged{.note = sign_note({seen.origin, tree.size(), tree.root()}, key_of("log")), .from_size = seen.size, .consistency = {}};
+  forged.consistency = *tree.consistency(seen.size, tree.size());
+  const auto said = fleet.executor->on_packet(to_bytes(Packet(forged)));
+  ASSERT_TRUE(said);
+  for (const Bytes& packet : *said) fleet.core->on_packet(node_uid(), packet);
+}
+
 TEST(Courier, a_log_that_went_back_is_an_alarm_and_goes_on_under_a_new_origin) {
   Fleet fleet;
   fleet.explain();
@@ -170,25 +183,31 @@ TEST(Courier, a_log_that_went_back_is_an_alarm_and_goes_on_under_a_new_origin) {
   fleet.expect_log_and_store_agree();
 }
 
+// Found by the simulator: an answer that was late spoke of the head before.
+TEST(Courier, a_late_answer_about_an_older_head_does_not_end_the_alarm_about_a_newer_one) {
+  Fleet fleet;
+  fleet.explain();
+  fleet.pass(15s);
+  const auto older = parse_note(fleet.executor->status().checkpoint)->checkpoint;
+  see_forged_head(fleet);
+  fleet.pass(1s);
+  const std::string problem = fleet.core->executors().front()->problem;
+  ASSERT_NE(problem, "");
+  fleet.core->on_log(HeadCompared{node_uid(), older, HeadCheck::ours});
+  fleet.settle();
+  EXPECT_EQ(fleet.core->executors().front()->problem, problem);
+}
+
 // Found by the simulator: what was asked of a log that then failed was never asked again.
 TEST(Courier, a_split_view_is_seen_also_when_the_log_failed_meanwhile) {
   Fleet fleet;
   fleet.explain();
   fleet.pass(15s);
-  const auto seen = parse_note(fleet.executor->status().checkpoint)->checkpoint;
-  Tree tree;
-  for (const std::string& line : *fleet.log->entries(0, seen.size)) tree.append(leaf_hash(line));
-  tree.append(leaf_hash("what never happened"));
-  DeliverCheckpoint forged{.note = sign_note({seen.origin, tree.size(), tree.root()}, key_of("log")), .from_size = seen.size, .consistency = {}};
-  forged.consistency = *tree.consistency(seen.size, tree.size());
-
   fleet.log_disk.capacity_bytes(0);
   ASSERT_TRUE(fleet.vote("alice").ok());
   fleet.pass(2s);
   ASSERT_NE(fleet.core->problem(), "");
-  const auto said = fleet.executor->on_packet(to_bytes(Packet(forged)));
-  ASSERT_TRUE(said);
-  for (const Bytes& packet : *said) fleet.core->on_packet(node_uid(), packet);
+  see_forged_head(fleet);
   fleet.settle();
 
   fleet.log_disk.capacity_bytes(std::nullopt);
