@@ -56,7 +56,8 @@ class Log {
   Result<std::vector<std::uint64_t>> append(std::span<const Draft> drafts);
   // Syncs, signs the head over all that was appended, writes it; the note. Without news: the note as it was.
   Result<std::string> sign();
-  // Errc::conflict: not our old origin, or its head is one that ours contradicts. Appends, signs.
+  // Errc::conflict: the log is not under that old origin. What it names as the old head is written down, not compared: after a restored
+  // backup ours is behind it. Appends, signs.
   Result<std::string> continue_as(const Continuation& continuation);
 
   const std::string& note() const noexcept { return note_; }
