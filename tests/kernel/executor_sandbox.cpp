@@ -76,12 +76,13 @@ Group::~Group() {
   if (!v2()) (void)put(folder("freezer") + "/freezer.state", "THAWED");
   else (void)put(folder("freezer") + "/cgroup.freeze", "0");
   for (const auto& folder : folders_) {
-    for (int attempt = 0; attempt < 500; ++attempt) {
-      if (::rmdir(folder.c_str()) == 0 || errno == ENOENT) break;
+    const bool removed = fw::test::wait_until([&] {
+      if (::rmdir(folder.c_str()) == 0 || errno == ENOENT) return true;
       for (const auto pid : kernel::parse_pids(slurp(folder + "/cgroup.procs"), 1000)) ::kill(static_cast<pid_t>(pid), SIGKILL);
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
-      ::usleep(2'000);
-    }
+      return false;
+    });
+    if (!removed) ADD_FAILURE() << folder << " is left behind: " << std::strerror(errno);
   }
 }
 
@@ -168,15 +169,6 @@ bool alive(pid_t pid) {
 void end(pid_t pid) {
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
-}
-
-bool wait_until(const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    ::usleep(1'000);
-  }
-  return true;
 }
 
 authority::Plan plan_for(const Group& group, authority::Action action) {

@@ -9,6 +9,7 @@
 
 #include "node-agent/executor/actions/host_actuator.hpp"
 #include "protocol/authority/actuator.hpp"
+#include "tests/kernel/wait.hpp"
 
 namespace fw::executor::test {
 
@@ -44,7 +45,7 @@ bool v2();
 std::uint64_t start_ticks(pid_t pid);
 bool alive(pid_t pid);
 void end(pid_t pid);                                            // kills and reaps a child
-bool wait_until(const std::function<bool()>& done);             // 10 s
+using fw::test::wait_until;
 
 authority::Plan plan_for(const Group& group, authority::Action action);
 authority::Plan plan_for(const Group& group, pid_t pid, authority::KillProcess action);

@@ -37,7 +37,7 @@ class Resident {
  public:
   Resident(const Cgroup& group, std::size_t bytes) : pid_(group.spawn([bytes] {
     use_memory(bytes);
-    sleep_forever();
+    live_until_killed();
     return 0;
   })) {}
   ~Resident() {
@@ -237,7 +237,7 @@ void live_without_rights(const kernel::CgroupLayout& layout) {
   const Cgroup group{layout, "rights"};
   group.set_limit(24_MiB);
   const auto idle = group.spawn([] {
-    sleep_forever();
+    live_until_killed();
     return 0;
   });
   check(watcher.wait_until([&] {

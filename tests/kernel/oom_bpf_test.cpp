@@ -139,7 +139,7 @@ TEST_F(OomTest, a_child_is_not_the_main_process_and_the_survivor_is_listed) {
     const auto child = ::fork();
     if (child == 0) ::_exit(use_memory(kTooMuch));
     wait_for_exit(child);
-    sleep_forever();
+    live_until_killed();
     return 0;
   });
   const auto kill = watcher.wait<OomKill>(group.path(), any_kill);
@@ -168,7 +168,7 @@ TEST_F(OomTest, counters_add_nothing_to_what_events_told) {
   const Cgroup group{layout_, "once"};
   group.set_limit(kLimit);
   const auto idle = group.spawn([] {
-    sleep_forever();
+    live_until_killed();
     return 0;
   });
   // Known to the registry before the kill, with a first reading.
@@ -198,7 +198,7 @@ TEST_F(OomTest, reclaim_before_the_kill_is_counted_as_stall) {
   const Cgroup group{layout_, "stall"};
   group.set_limit(kLimit);
   const auto idle = group.spawn([] {
-    sleep_forever();
+    live_until_killed();
     return 0;
   });
   wait_for_exit(group.spawn([] { return use_memory(kTooMuch); }));

@@ -24,7 +24,7 @@ class ProcessTest : public KernelTest {
 };
 
 int sleeping() {
-  sleep_forever();
+  live_until_killed();
   return 0;
 }
 
@@ -200,7 +200,7 @@ TEST_F(ProcessTest, program_starts_are_counted) {
       }
       wait_for_exit(child);
     }
-    sleep_forever();
+    live_until_killed();
     return 0;
   });
   std::int64_t execs = 0;

@@ -17,6 +17,7 @@
 #include "common/unique_fd.hpp"
 #include "node-agent/kernel/capabilities.hpp"
 #include "node-agent/kernel/proc_files.hpp"
+#include "tests/kernel/wait.hpp"
 
 namespace fw::test {
 namespace {
@@ -64,14 +65,15 @@ Cgroup::Cgroup(const kernel::CgroupLayout& layout, const std::string& name, cons
 
 Cgroup::~Cgroup() {
   // Whatever is left in it is ours.
-  for (int attempt = 0; attempt < 200; ++attempt) {
-    if (::rmdir(folder_.c_str()) == 0 || errno == ENOENT) return;
+  const bool removed = wait_until([&] {
+    if (::rmdir(folder_.c_str()) == 0 || errno == ENOENT) return true;
     if (const auto text = kernel::read_small_file(folder_ + "/cgroup.procs", 64_KiB)) {
       for (const auto pid : kernel::parse_pids(*text, 1000)) ::kill(static_cast<pid_t>(pid), SIGKILL);
     }
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
-    ::usleep(10'000);
-  }
+    return false;
+  });
+  if (!removed) ADD_FAILURE() << folder_ << " is left behind: " << std::strerror(errno);
 }
 
 void Cgroup::set_limit(std::int64_t bytes) const {
@@ -88,11 +90,8 @@ void Cgroup::write(const std::string& file, const std::string& text) const {
 }
 
 void Cgroup::remove() const {
-  for (int attempt = 0; attempt < 200; ++attempt) {
-    if (::rmdir(folder_.c_str()) == 0) return;
-    ::usleep(10'000);   // the last process's exit is not finished yet
-  }
-  ADD_FAILURE() << folder_ << ": " << std::strerror(errno);
+  // The last process's exit may not be finished yet.
+  if (!wait_until([&] { return ::rmdir(folder_.c_str()) == 0; })) ADD_FAILURE() << folder_ << ": " << std::strerror(errno);
 }
 
 pid_t Cgroup::spawn(const std::function<int()>& body) const {
@@ -126,7 +125,7 @@ int use_memory(std::size_t bytes) {
   return 0;
 }
 
-void sleep_forever() {
+void live_until_killed() {
   for (;;) ::pause();
 }
 

@@ -55,7 +55,7 @@ int wait_for_exit(pid_t pid);              // wait status
 
 // Touches so much memory and returns 0 when it is still alive.
 int use_memory(std::size_t bytes);
-[[noreturn]] void sleep_forever();
+[[noreturn]] void live_until_killed();
 
 struct Seen {
   wire::EntityEntry entity;
