@@ -130,8 +130,10 @@ std::string_view domain_name(Domain domain) {
 }  // namespace
 
 Digest sha256(ByteView bytes) {
+  // Fetched once: EVP_sha256() is looked up by name again in every call, which costs more than to hash a small document.
+  static EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Digest out{};
-  FW_ASSERT(EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, EVP_sha256(), nullptr) == 1, "SHA-256 is always there");
+  FW_ASSERT(EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, kSha256, nullptr) == 1, "SHA-256 is always there");
   return out;
 }
 

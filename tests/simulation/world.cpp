@@ -274,7 +274,8 @@ void World::main_part() {
     if (role_ == Role::node) own_node();
     if (role_ == Role::aggregator) timeline_.in(rng_.between(kMinute, 10 * kMinute), [this] { fork_once(); });
   }
-  const auto steps = rng_.between(15, 40);
+  // Most are short: the more seeds, the more orders are tried. A long one is for what takes many plans, as budgets do.
+  const auto steps = rng_.chance(0.25) ? rng_.between(15, 40) : rogue_ ? rng_.between(10, 20) : rng_.between(4, 12);
   std::int64_t at = 6 * kSecond;
   for (std::int64_t i = 0; i < steps; ++i) {
     at += rng_.between(200 * kNsPerMs, rng_.chance(0.05) ? 15 * kMinute : 40 * kSecond);
