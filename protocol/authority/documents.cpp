@@ -15,6 +15,10 @@ constexpr std::array kComparisons = {"=", "!=", "<", "<=", ">", ">="};
 
 }  // namespace
 
+std::int64_t max_life_ms(const Statement& statement) noexcept {
+  return std::holds_alternative<NewOrigin>(statement.body) ? kMaxNewOriginLifeMs : kMaxStatementLifeMs;
+}
+
 Nonce make_nonce() {
   Nonce out{};
   fill_random(out);

@@ -170,6 +170,9 @@ struct Statement {
   std::int64_t issued_ms = 0, expires_ms = 0;
   friend bool operator==(const Statement&, const Statement&) = default;
 };
+// Nodes refuse one that lives longer: who keeps it back must not have it for ever. A new origin's signers are the roots, whose keys lie in safes.
+inline constexpr std::int64_t kMaxStatementLifeMs = 3'600'000, kMaxNewOriginLifeMs = 24 * kMaxStatementLifeMs;
+std::int64_t max_life_ms(const Statement& statement) noexcept;
 
 // ---- trust policy ---------------------------------------------------------------------------------------------------
 

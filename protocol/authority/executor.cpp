@@ -187,7 +187,7 @@ std::optional<std::uint64_t> ExecutorCore::next_deadline_mono_ns() const {
     if (unwritten(digest)) continue;
     if (plan.state == State::verified) due(plan.not_after_ms + policy_.time_skew_ms + 1);
     if (plan.state == State::claimed) due(look_ms);
-    if (plan.restore_at_ms != 0) due(std::max(plan.restore_at_ms, look_ms));
+    if (plan.restore_at_ms != 0 && (plan.restore_at_ms > now_ms_ || !newer_on(plan))) due(std::max(plan.restore_at_ms, look_ms));
     if (connected_ && is_final(plan.state) && !plan.acknowledged) due(live == live_.end() ? 0 : live->second.report_ms);
   }
   // A journal that cannot be written holds everything up: then it alone is waited for.

@@ -12,38 +12,6 @@ namespace {
 constexpr std::int64_t kTryAgainMs = 1'000;
 constexpr std::size_t kMaxWaiting = 16;
 
-// Undoing is restoring what another plan recorded, on that plan's target.
-class UndoTarget final : public OpenTarget {
- public:
-  UndoTarget(std::unique_ptr<OpenTarget> target, Bytes snapshot) : target_(std::move(target)), snapshot_(std::move(snapshot)) {}
-  std::string identity() const override { return target_->identity(); }
-  Result<std::int64_t> read(Probe probe) override { return target_->read(probe); }
-  Result<Bytes> snapshot() override { return Bytes(); }
-  Result<std::string> apply() override { return target_->restore(snapshot_); }
-  Result<bool> happened(ByteView) override { return false; }   // and if it has: restoring is idempotent
-  Result<std::string> restore(ByteView) override { return Error(Errc::unsupported, "an undo is not undone"); }
-
- private:
-  std::unique_ptr<OpenTarget> target_;
-  Bytes snapshot_;
-};
-
-// Extending changes the journal, nothing else.
-class ExtendTarget final : public OpenTarget {
- public:
-  ExtendTarget(std::unique_ptr<OpenTarget> target, std::uint64_t ttl_ms) : target_(std::move(target)), ttl_ms_(ttl_ms) {}
-  std::string identity() const override { return target_->identity(); }
-  Result<std::int64_t> read(Probe probe) override { return target_->read(probe); }
-  Result<Bytes> snapshot() override { return Bytes(); }
-  Result<std::string> apply() override { return fmt::format("restored {} s from now", ttl_ms_ / 1000); }
-  Result<bool> happened(ByteView) override { return false; }
-  Result<std::string> restore(ByteView) override { return Error(Errc::unsupported, "an extension is not undone"); }
-
- private:
-  std::unique_ptr<OpenTarget> target_;
-  std::uint64_t ttl_ms_;
-};
-
 std::string log_signature_only(const Note& note, const Memory& known) {
   for (const auto& signature : note.signatures) {
     if (verify_note({note.checkpoint, note.text, {signature}}, known.log_origin, known.log_key)) {
@@ -204,6 +172,8 @@ Result<void> ExecutorCore::see_checkpoint(const Checkpoint& checkpoint, const st
 void ExecutorCore::claim(const Attempt& attempt, const Approved& approved) {
   const Plan& plan = approved.plan;
   PlanRecord record = new_record(attempt.digest, attempt.envelope, plan);
+  if (auto problem = check_extension(plan)) return refuse(std::move(record), *problem);
+  if (auto problem = check_held(plan)) return problem->code == Code::busy ? wait(attempt, *problem) : refuse(std::move(record), *problem);
   auto target = open_target(plan);
   if (!target) return not_now(std::move(record), attempt, plan, target.error());
   record.before = (*target)->identity();
@@ -240,34 +210,6 @@ void ExecutorCore::not_now(PlanRecord record, const Attempt& attempt, const Plan
   const std::string sentence = error.message() + ": nothing was done";
   if (final) return refuse(std::move(record), {Code::target_gone, sentence});
   wait(attempt, {Code::target_gone, sentence});
-}
-
-const PlanRecord* ExecutorCore::other_of(const Plan& plan) const {
-  if (const auto* undo = std::get_if<Undo>(&plan.action)) return state_.find(undo->plan);
-  if (const auto* extend = std::get_if<Extend>(&plan.action)) return state_.find(extend->plan);
-  return nullptr;
-}
-
-Result<std::unique_ptr<OpenTarget>> ExecutorCore::open_target(const Plan& plan) {
-  const auto* undo = std::get_if<Undo>(&plan.action);
-  const auto* extend = std::get_if<Extend>(&plan.action);
-  if (!undo && !extend) return actuator_.open(plan);
-
-  const PlanRecord* other = other_of(plan);
-  if (!other || !can_be_restored(*other)) return Error(Errc::not_found, "there is nothing of that plan on this node that could be restored");
-  const auto other_plan = parse_plan(other->plan);
-  if (!other_plan) return other_plan.error();
-  // People with scope for one target must not restore another.
-  if (other_plan->target != plan.target) return Error(Errc::not_found, "that plan has another target");
-  if (extend) {
-    const auto limit = info_of(other_plan->action).max_ttl_ms;
-    if (other->restore_at_ms == 0) return Error(Errc::not_found, "that plan has no time that could be extended");
-    if (extend->ttl_ms > limit) return Error(Errc::not_found, fmt::format("its action lasts at most {} s from now: extend it by less", limit / 1000));
-  }
-  auto target = actuator_.open(*other_plan);
-  if (!target) return target.error();
-  if (extend) return std::unique_ptr<OpenTarget>(std::make_unique<ExtendTarget>(std::move(*target), extend->ttl_ms));
-  return std::unique_ptr<OpenTarget>(std::make_unique<UndoTarget>(std::move(*target), other->snapshot));
 }
 
 void ExecutorCore::act(PlanRecord record, const Plan& plan, std::unique_ptr<OpenTarget> target) {

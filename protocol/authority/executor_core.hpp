@@ -1,5 +1,6 @@
-// The executor, in four files: executor.cpp (open, packets, time, reports), executor_claim.cpp (a plan until it is claimed and done),
-// executor_watch.cpp (effects, restores, what a crash left) and executor_deliveries.cpp (policies, denials, statements, checkpoints).
+// The executor, in five files: executor.cpp (open, packets, time, reports), executor_claim.cpp (a plan until it is claimed and done),
+// executor_others.cpp (plans about plans, plans on one value), executor_watch.cpp (effects, restores, what a crash left) and
+// executor_deliveries.cpp (policies, denials, statements, checkpoints).
 //
 // Each call is one turn: the time is read once, then what is due is done, then outcomes and status go out. Rules that hold everywhere:
 // state_ has only what is durable; the world is touched only for a plan that is CLAIMED in state_; what was done and could not be written
@@ -42,6 +43,7 @@ class ExecutorCore final : public Executor {
   struct Live {
     std::unique_ptr<OpenTarget> target;      // claimed and watched
     std::int64_t next_ms = 0;                // when it is looked at again
+    std::int64_t ask_until_ms = 0;           // what a crash left, of an object that cannot be asked
     std::int64_t report_ms = 0, report_wait_ms = 0;
   };
 
@@ -80,16 +82,21 @@ class ExecutorCore final : public Executor {
   bool busy_with_other(const Digest& digest) const;
   Result<void> see_checkpoint(const Checkpoint& checkpoint, const std::string& note);
   void claim(const Attempt& attempt, const Approved& approved);
-  const PlanRecord* other_of(const Plan& plan) const;                // that an undo or extend names
   void not_approved(const Attempt& attempt, const Refusal& refusal);
   void not_now(PlanRecord record, const Attempt& attempt, const Plan& plan, const Error& error);
   void refuse(PlanRecord record, const Refusal& refusal);
   void store(PlanRecord record);                                     // what has happened to a plan
-  Result<std::unique_ptr<OpenTarget>> open_target(const Plan& plan);
   void act(PlanRecord record, const Plan& plan, std::unique_ptr<OpenTarget> target);
   void acted(PlanRecord record, const Plan& plan, std::unique_ptr<OpenTarget> target, std::string after);
   void finish_plan(PlanRecord record, State state);                  // code and sentence are in it
   void mark_rolled_back(PlanRecord record);
+
+  // executor_others.cpp
+  const PlanRecord* other_of(const Plan& plan) const;                // that an undo or extend names
+  Result<std::unique_ptr<OpenTarget>> open_target(const Plan& plan);
+  std::optional<Refusal> check_extension(const Plan& plan) const;
+  const PlanRecord* newer_on(const PlanRecord& plan) const;          // that is still to be restored to what `plan` set
+  std::optional<Refusal> check_held(const Plan& plan) const;
 
   // executor_watch.cpp
   void watch();

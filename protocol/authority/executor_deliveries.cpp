@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "protocol/authority/executor_core.hpp"
-#include "protocol/authority/merkle.hpp"
+#include "protocol/authority/verify_parts.hpp"
 
 namespace fw::authority {
 namespace {
@@ -114,17 +114,9 @@ void ExecutorCore::deliver(const DeliverCheckpoint& delivered) {
   const Memory known = memory();
   if (const auto good = verify_note(*note, known.log_origin, known.log_key); !good) return bad(Code::checkpoint_bad, good.error().message());
   const Checkpoint& next = note->checkpoint;
-  if (known.checkpoint) {
-    const Checkpoint& seen = *known.checkpoint;
-    if (next.size < seen.size) return notice(subject, "", fmt::format("older than the one of size {} that this node saw", seen.size));
-    if (next.size == seen.size && next.root != seen.root) {
-      return bad(Code::checkpoint_inconsistent, fmt::format("this node saw another log of size {}: the log was rewritten", seen.size));
-    }
-    if (delivered.from_size != seen.size && next.size != seen.size) {
-      return bad(Code::checkpoint_inconsistent, fmt::format("this node saw size {}: send the proof from there", seen.size));
-    }
-    const auto grown = verify_consistency(seen.size, seen.root, next.size, next.root, next.size == seen.size ? std::vector<Digest>{} : delivered.consistency);
-    if (!grown) return bad(Code::checkpoint_inconsistent, grown.error().message());
+  if (known.checkpoint == next) return notice(subject, "", "this node has it already");
+  if (const auto problem = verify::check_continues(next, delivered.from_size, delivered.consistency, known.checkpoint)) {
+    return notice(subject, *problem, may_come_again(problem->code));
   }
   taken(subject, see_checkpoint(next, delivered.note));
 }

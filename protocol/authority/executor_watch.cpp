@@ -7,8 +7,10 @@ namespace fw::authority {
 namespace {
 
 constexpr std::int64_t kLookAgainMs = 250;
+constexpr std::int64_t kAskAgainMs = 1'000;
 constexpr std::int64_t kRestoreAgainMs = 5'000;
 constexpr std::int64_t kGiveUpRollBackMs = 600'000;
+constexpr std::int64_t kGiveUpAskingMs = 60'000;   // while it is asked, nothing else begins on this node
 
 bool is(const Error& error, Errc errc) { return error.code == make_error_code(errc); }
 
@@ -25,7 +27,7 @@ void ExecutorCore::watch() {
   std::vector<PlanRecord> due;
   for (const auto& [digest, plan] : state_.plans()) {
     const bool claimed = plan.state == State::claimed;
-    if (!claimed && (plan.restore_at_ms == 0 || plan.restore_at_ms > now_ms_)) continue;
+    if (!claimed && (plan.restore_at_ms == 0 || plan.restore_at_ms > now_ms_ || newer_on(plan))) continue;
     const auto live = live_.find(digest);
     if (live == live_.end() || live->second.next_ms <= now_ms_) due.push_back(plan);
   }
@@ -69,7 +71,9 @@ void ExecutorCore::recover(PlanRecord record) {
     if (is(error, Errc::gone)) return end(State::failed, to_string(Code::target_gone), "its target is gone, and what was done with it");
     if (!target || !is(error, Errc::unsupported)) {
       // It may be asked later; not for ever.
-      if (now_ms_ <= record.not_after_ms + policy_.time_skew_ms) return look_again(record.digest, kRestoreAgainMs);
+      auto& ask_until_ms = live_[record.digest].ask_until_ms;
+      if (ask_until_ms == 0) ask_until_ms = std::min(now_ms_ + kGiveUpAskingMs, record.not_after_ms + policy_.time_skew_ms);
+      if (now_ms_ <= ask_until_ms) return look_again(record.digest, kAskAgainMs);
       return end(State::unknown, "interrupted", error.message() + "; look, then fleetwright settle");
     }
     if (checkable) return end(State::unknown, "interrupted", "whether it was done cannot be asked; look, then fleetwright settle");
@@ -86,7 +90,7 @@ std::optional<Refusal> ExecutorCore::may_run_again(const PlanRecord& record, con
   if (now_ms_ > record.not_after_ms + policy_.time_skew_ms) return Refusal{Code::expired, "its window is over"};
   if (record.action_class >= 1 && (state_.facts().paused || policy_.paused)) return Refusal{Code::paused, "all actions are paused"};
   if (config_.observe_only) return Refusal{Code::observe_only, "this node only observes"};
-  if (other_of(plan)) return {};   // what they check was changed by themselves
+  if (other_of(plan)) return check_extension(plan);   // what they check beside that was changed by themselves
   for (const auto& check : plan.preconditions) {
     const auto read = target.read(check.probe);
     if (!read || !holds(check, *read)) return Refusal{Code::precondition_changed, "no longer " + to_string(check)};

@@ -92,7 +92,7 @@ struct PolicyVerdict { std::optional<Policy> policy; std::int64_t active_from_ms
 PolicyVerdict verify_policy(ByteView document, const std::vector<Signature>& signatures, const Policy& current, std::int64_t now_ms);
 
 // Pause: one approver, of whatever policy version (it only tightens). Resume: resume_threshold people, issued after the newest pause.
-// Settle: one approver whose scope has the plan's class. NewOrigin: the root threshold, from the origin that this node follows.
+// None may live longer than max_life_ms(). Settle: one approver whose scope has the plan's class. NewOrigin: the root threshold, from the origin that this node follows.
 struct StatementVerdict { std::optional<Statement> statement; std::vector<Person> people; Refusal refusal; };
 StatementVerdict verify_statement(ByteView document, const std::vector<Signature>& signatures, const Policy& policy, const Memory& memory,
                                   std::int64_t now_ms);

@@ -19,22 +19,26 @@ Problem check_entry(const Envelope& envelope, const Checkpoint& head) {
   return {};
 }
 
+}  // namespace
+
 // Also what a proof does not need must be as it should, so that no bit of an envelope is without meaning.
-Problem check_continues(const LogProof& proof, const Checkpoint& head, const std::optional<Checkpoint>& seen) {
+Problem check_continues(const Checkpoint& head, std::uint64_t from_size, const std::vector<Digest>& path, const std::optional<Checkpoint>& seen) {
   const auto from = seen ? *seen : Checkpoint{};
   if (head.size < from.size) {
     return refuse(Code::checkpoint_bad, "the checkpoint is of size ", head.size, ", this node has seen ", from.size, ": send a newer one");
   }
-  if (proof.consistent_from != from.size) {
-    return refuse(Code::checkpoint_bad, "the consistency proof starts at size ", proof.consistent_from, ", this node has seen ", from.size,
+  if (from_size != from.size) {
+    return refuse(Code::checkpoint_bad, "the consistency proof starts at size ", from_size, ", this node has seen ", from.size,
                   ": send one from there");
   }
-  if (const auto consistent = verify_consistency(from.size, from.root, head.size, head.root, proof.consistency); !consistent) {
+  if (const auto consistent = verify_consistency(from.size, from.root, head.size, head.root, path); !consistent) {
     return refuse(Code::checkpoint_inconsistent, "the log of size ", head.size, " does not continue the ", from.size, " entries that this node has seen (",
                   consistent.error().message(), "): run fleetwright audit verify and compare the nodes' checkpoints");
   }
   return {};
 }
+
+namespace {
 
 // Distinct witnesses by key, so that one key under two names counts once.
 Problem check_witnesses(const Note& note, const Policy& policy) {
@@ -63,7 +67,7 @@ Checked<Checkpoint> check_inclusion(const Envelope& envelope, const Policy& poli
   }
   const auto& head = note->checkpoint;
   if (auto problem = check_entry(envelope, head)) return *problem;
-  if (auto problem = check_continues(proof, head, memory.checkpoint)) return *problem;
+  if (auto problem = check_continues(head, proof.consistent_from, proof.consistency, memory.checkpoint)) return *problem;
   if (auto problem = check_witnesses(*note, policy)) return *problem;
   return head;
 }

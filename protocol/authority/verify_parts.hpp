@@ -90,6 +90,8 @@ Problem check_rate(const Standing& standing, const Memory& memory, const Instant
 
 // ---- proofs (verify_inclusion.cpp) ----------------------------------------------------------------------------------
 
+// That `head` is of the log that this node has seen, or goes on from it: the proof begins at exactly what was seen (0: nothing).
+Problem check_continues(const Checkpoint& head, std::uint64_t from_size, const std::vector<Digest>& path, const std::optional<Checkpoint>& seen);
 // The checkpoint under which the release of the envelope stands in the log.
 Checked<Checkpoint> check_inclusion(const Envelope& envelope, const Policy& policy, const Memory& memory);
 

@@ -35,6 +35,11 @@ Problem check_time(const Statement& statement, const Instant& at) {
   if (at.after(statement.expires_ms)) {
     return refuse(Code::statement_old, "the statement ended at ", time_text(statement.expires_ms), ", it is ", time_text(at.latest_ms()), ": sign it again");
   }
+  const auto life_ms = max_life_ms(statement);
+  if (statement.issued_ms < statement.expires_ms - life_ms) {   // its end is not far in the past, so this has a value
+    return refuse(Code::window_too_long, "the statement is from ", time_text(statement.issued_ms), " to ", time_text(statement.expires_ms),
+                  ", it may live for ", life_ms / 1000, " s: sign a new one");
+  }
   return {};
 }
 

@@ -236,7 +236,7 @@ TEST_F(Rules, follows_the_log_and_cosigns_what_it_saw) {
   const auto old_note = node.log.note();
   node.log.append("{\"b\":1}");
   node.send(DeliverCheckpoint{node.log.note(), 1, {}});
-  EXPECT_EQ(node.last_notice(), "checkpoint-inconsistent");   // a proof from where it stands is needed
+  EXPECT_EQ(node.last_notice(), "checkpoint-bad");   // a proof from where it stands is needed
   node.send(DeliverCheckpoint{node.log.note(), 2, node.log.prove(2, 2).consistency});
   EXPECT_EQ(node.last_notice(), "");
   ASSERT_TRUE(node.restart());

@@ -15,7 +15,7 @@ struct Spoken {
     statement.nonce = nonce("statement");
     statement.policy_version = world.policy.version;
     statement.issued_ms = kNow - kMinute;
-    statement.expires_ms = kNow + kHour;
+    statement.expires_ms = statement.issued_ms + kHour;
   }
   StatementVerdict verify(const Names& names, Domain domain = Domain::statement) const {
     const auto document = to_bytes(statement);
