@@ -10,7 +10,7 @@
 namespace fw::executor {
 namespace {
 
-bool would_wait(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
+bool would_wait(int error_number) { return error_number == EAGAIN; }   // EWOULDBLOCK is another name of it on Linux
 
 // The folder is ours alone, so nobody else can bind or replace the socket; nor reach it, unless the peer is another user.
 Result<void> own_folder(const std::string& socket_path, bool for_others) {
