@@ -88,7 +88,7 @@ void Core::on_log_opened(const std::string& note, std::uint64_t size) {
   c.log_problem.clear();
   c.sequencing = false;
   c.continuing.reset();
-  for (auto& [digest, delivery] : c.deliveries) delivery = {.denials = std::move(delivery.denials)};   // its proof may have gone with the log
+  for (auto& [digest, delivery] : c.deliveries) delivery = {.resend = {}, .denials = std::move(delivery.denials)};   // its proof may have gone with the log
   c.sequenced({.rows = {}, .note = note, .size = size});
   for (auto& [node, told] : c.news) told.compared.reset();   // what was asked of the log before may have been lost with it
   for (auto& [node, executor] : c.executors) c.take_head(executor);
@@ -139,7 +139,7 @@ void Core::Impl::log_failed(const LogFailed& failed) {
   }
   if (const auto at = deliveries.find(failed.plan); at != deliveries.end()) {
     at->second.proof_asked = false;                  // another head, or another node's word, may do
-    at->second.next_ns = mono_ns() + config.resend_first.count();
+    at->second.resend.next_ns = mono_ns() + config.resend_first.count();
   }
   if (const auto at = news.find(failed.node); at != news.end()) {
     at->second.head_asked = 0;

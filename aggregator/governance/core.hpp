@@ -83,7 +83,9 @@ struct ExecutorState {
   bool connected = false;
   std::int64_t first_seen_ns = 0, updated_ns = 0;
   std::optional<authority::Checkpoint> seen;   // parsed from status.checkpoint, when it is of our log
-  std::string problem;                     // split view, a key that changed, a log newer than ours
+  std::string problem;                     // split view, a key that changed, a log newer than ours, a journal that is new or went back
+  std::int64_t problem_ns = 0;             // since when, of a new journal; after a restart: of the restart
+  std::uint64_t journal_seq = 0;           // the highest that it said while its journal was well
 };
 
 // A policy, statement or standing approval with its signatures.

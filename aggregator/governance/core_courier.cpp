@@ -1,6 +1,7 @@
 // The courier: plans until the node's outcome, statements and policies until the node has them, heads so that no node lags far behind.
 // At least once; the node answers from its journal when it knows the plan.
 #include <algorithm>
+#include <utility>
 
 #include "aggregator/governance/impl.hpp"
 #include "common/base64.hpp"
@@ -31,21 +32,17 @@ void Core::Impl::courier_of(ExecutorState& executor) {
 
 void Core::Impl::deliver(const PlanRecord& plan, Delivery& delivery) {
   const auto at = executors.find(plan.plan.target.node);
-  if (at == executors.end() || !at->second.connected || mono_ns() < delivery.next_ns) return;
+  if (at == executors.end() || !at->second.connected || !delivery.resend.due(mono_ns())) return;
   const ExecutorState& executor = at->second;
-  const auto wait_longer = [&] {
-    delivery.wait_ns = delivery.wait_ns == 0 ? config.resend_first.count() : std::min<std::int64_t>(2 * delivery.wait_ns, config.resend_most.count());
-    delivery.next_ns = mono_ns() + delivery.wait_ns;
-  };
   for (const authority::Vote& denial : delivery.denials) send(executor.node, authority::DeliverDenial{denial});
-  if (!delivery.denials.empty()) wait_longer();
+  if (!delivery.denials.empty()) delivery.resend.later(mono_ns(), config);
   if (plan.state != PlanState::released || delivery.proof_asked || !plan.log_index) return;
   const auto size = deliverable_size(executor, plan);
   if (!size) return;                                     // the next head, or the next cosignature, does it
   delivery.proof_asked = true;
   const std::uint64_t from = executor.seen ? executor.seen->size : 0;
   log_work.emplace_back(ProveRelease{.plan = plan.digest, .index = static_cast<std::uint64_t>(*plan.log_index), .size = *size, .from_size = from});
-  wait_longer();
+  delivery.resend.later(mono_ns(), config);
 }
 
 // The newest head that the node can take: it holds the release, has its quorum, and is not older than what the node saw.
@@ -108,15 +105,16 @@ void Core::Impl::news_for(ExecutorState& executor) {
   const std::int64_t now = mono_ns();
 
   const std::uint64_t has = std::max(executor.status.policy_version, executor.status.pending_policy_version.value_or(0));
-  if (now >= told.next_policy_ns && has < newest->version) {
+  if (std::exchange(told.policy_sent_after, has) != has) told.policy = {};   // it took one: the next goes at once
+  if (told.policy.due(now) && has < newest->version) {
     for (const auto& [digest, record] : documents) {     // the chain, one by one: each is checked with the one before
       const auto* version = std::get_if<authority::Policy>(&record.parsed);
       if (version == nullptr || version->version != has + 1 || document_tickets.contains(digest)) continue;
       send(executor.node, authority::DeliverPolicy{record.document, record.signatures});
-      told.next_policy_ns = now + config.resend_first.count();
+      told.policy.later(now, config);
     }
   }
-  if (now >= told.next_statement_ns) {
+  if (told.statements.due(now)) {
     std::vector<const DocumentRecord*> due;
     bool soon = false;                                   // one is not durable yet
     for (const auto& [digest, record] : documents) {
@@ -138,7 +136,7 @@ void Core::Impl::news_for(ExecutorState& executor) {
       return std::get<authority::Statement>(a->parsed).issued_ms < std::get<authority::Statement>(b->parsed).issued_ms;
     });
     for (const DocumentRecord* record : due) send(executor.node, authority::DeliverStatement{record->document, record->signatures});
-    if (!soon) told.next_statement_ns = now + config.resend_first.count();   // a new one resets it
+    if (!soon) told.statements.later(now, config);       // a new one, and a new connection, begin again
   }
   const std::uint64_t seen = executor.seen ? executor.seen->size : 0;
   const bool lags = log_size > seen || (log_size > 0 && !executor.seen);

@@ -232,7 +232,7 @@ void Core::Impl::on_statement_active(const DocumentRecord& record) {
     continuing = ContinueAs{.origin = moved->origin, .old_origin = moved->old_origin, .old_size = moved->old_size, .old_root = moved->old_root};
     log_work.emplace_back(*continuing);
   }
-  for (auto& [node, told] : news) told.next_statement_ns = 0;
+  for (auto& [node, told] : news) told.statements = {};
 }
 
 // ---- standing approvals -------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ Reply Core::Impl::load_policy(ByteView document, std::vector<authority::Signatur
                                         .people = {}});
   added.needed = policy()->root_threshold;
   add_audit(document_entry(now_ms(), "policy.loaded", added, caller, policy_version()));
-  for (auto& [node, told] : news) told.next_policy_ns = 0;
+  for (auto& [node, told] : news) told.policy = {};
   return {.subject = digest, .ticket = ticket()};
 }
 

@@ -12,6 +12,8 @@ using authority::ExecutorStatus;
 namespace {
 
 constexpr std::int64_t kSaveStatusNs = 60 * kNsPerSecond;      // of one executor, while nothing of weight changed
+constexpr std::string_view kNewJournal = "its journal is a new one";
+constexpr std::int64_t kNewJournalShownNs = 24 * 3600 * kNsPerSecond;   // one that people removed needs no answer
 
 bool changed_much(const ExecutorStatus& before, const ExecutorStatus& after) {
   return before.incarnation != after.incarnation || before.key != after.key || before.policy_version != after.policy_version ||
@@ -59,6 +61,18 @@ void Core::Impl::alarm(ExecutorState& executor, std::string code, std::string se
   save_executor(executor);
 }
 
+// A journal only grows: one that is shorter was put back with its key, or its disk lost what it had synced, and the node has forgotten what it
+// did since. What a failing journal reads back may go again with the next power cut, so it proves nothing.
+void Core::Impl::compare_journal(ExecutorState& executor) {
+  const ExecutorStatus& status = executor.status;
+  if (!status.journal_problem.empty()) return;
+  if (status.journal_seq < executor.journal_seq) {
+    alarm(executor, "journal-went-back", "its journal is shorter than the " + std::to_string(executor.journal_seq) +
+                                             " records that it had: a copy was put back, or its disk lost some; it has forgotten what it did since, so remove the journal");
+  }
+  executor.journal_seq = std::max(executor.journal_seq, status.journal_seq);
+}
+
 void Core::Impl::on_status(const Uuid& node, ExecutorStatus status, ByteView bytes) {
   static_cast<void>(bytes);
   const auto known = executors.find(node);
@@ -85,11 +99,20 @@ void Core::Impl::on_status(const Uuid& node, ExecutorStatus status, ByteView byt
   executor.status = std::move(status);
   if (first || new_journal) {
     executor.problem.clear();
+    executor.journal_seq = 0;
     add_audit(executor_entry(now_ms(), first ? "executor.seen" : "executor.new_journal", executor, "", ""));
     news[node] = {};
+  }
+  if (new_journal) {
+    ++stats.alarms_total;
+    executor.problem = std::string(kNewJournal) + ": what it did before is known here alone, and its plans of before are void; find out who removed the old one";
+    executor.problem_ns = now_ns();
+  } else if (executor.problem.starts_with(kNewJournal) && now_ns() - executor.problem_ns > kNewJournalShownNs) {
+    executor.problem.clear();
   } else if (executor.status.journal_problem.empty() && executor.problem.starts_with("a packet")) {
     executor.problem.clear();
   }
+  compare_journal(executor);
   if (much || now_ns() - executor.updated_ns > kSaveStatusNs) save_executor(executor);
   if (new_journal) {
     std::vector<authority::Digest> gone;
@@ -105,10 +128,11 @@ void Core::Impl::on_status(const Uuid& node, ExecutorStatus status, ByteView byt
   take_head(executor);
   if (!was_connected) {                        // what waits for it goes at once
     for (auto& [digest, delivery] : deliveries) {
-      if (plans.at(digest).plan.target.node == node) delivery = {.denials = delivery.denials};
+      if (plans.at(digest).plan.target.node == node) delivery = {.resend = {}, .denials = delivery.denials};
     }
     NodeNews& told = news[node];
-    told.next_policy_ns = told.next_statement_ns = told.next_head_ns = 0;
+    told.policy = told.statements = {};
+    told.next_head_ns = 0;
   }
   if (first || new_journal) {
     for (auto& [uid, found] : cases) {

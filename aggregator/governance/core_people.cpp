@@ -100,7 +100,7 @@ Reply Core::Impl::vote(const authority::Digest& digest, authority::Vote vote, co
     try_release(plan);
   } else if (on_its_way) {
     deliveries[digest].denials.push_back(std::move(vote));   // the node may have the plan: it hears of the denial until it answers
-    deliveries[digest].next_ns = 0;
+    deliveries[digest].resend.next_ns = 0;
   }
   return {.subject = digest, .ticket = ticket()};
 }

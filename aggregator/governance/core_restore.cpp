@@ -92,7 +92,8 @@ Result<void> Core::restore(const store::GovernanceRows& rows) {
     if (status == nullptr) continue;   // it only ever said what was not believed; it says hello again
     ExecutorState& executor = c.executors[row.node];
     executor = {.node = row.node, .status = *status, .connected = false, .first_seen_ns = row.first_seen_ns, .updated_ns = row.updated_ns,
-                .seen = std::nullopt, .problem = row.problem};
+                .seen = std::nullopt, .problem = row.problem, .problem_ns = c.now_ns(),
+                .journal_seq = status->journal_problem.empty() ? status->journal_seq : 0};
   }
   c.waiting.assign(rows.audit.begin(), rows.audit.end());
   c.urgent = !c.waiting.empty();

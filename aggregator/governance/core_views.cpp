@@ -172,7 +172,7 @@ std::optional<std::int64_t> Core::next_deadline_ns() const {
   if (!c.writing.empty() && !c.in_flight) at(c.retry_ns);
   if (!c.waiting.empty() && c.log_open && !c.sequencing && c.log_problem.empty()) at(c.urgent ? c.mono_ns() : c.sequenced_ns + c.config.checkpoint_every.count());
   for (const auto& [digest, delivery] : c.deliveries) {
-    if (!delivery.proof_asked) at(std::max(delivery.next_ns, c.mono_ns() + kNsPerMs));
+    if (!delivery.proof_asked) at(std::max(delivery.resend.next_ns, c.mono_ns() + kNsPerMs));
   }
   const bool waits = std::any_of(c.plans.begin(), c.plans.end(), [](const auto& plan) {
     return !is_finished(plan.second.state) || (plan.second.state == PlanState::done && !plan.second.fixed);

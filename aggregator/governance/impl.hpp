@@ -1,5 +1,6 @@
 // The core's state and its parts; each part is one file core_*.cpp. Inside aggregator/governance only.
 #pragma once
+#include <algorithm>
 #include <deque>
 #include <set>
 
@@ -22,15 +23,26 @@ struct Core::Impl {
     std::optional<Explanation> explanation;
     std::vector<authority::Digest> plans;                      // oldest first
   };
-  // A released plan on its way; monotonic times.
-  struct Delivery {
+  // What is sent until it is answered, each time after twice as long, up to a limit; monotonic times. Made anew: at once.
+  struct Resend {
     std::int64_t next_ns = 0, wait_ns = 0;
+    bool due(std::int64_t now_ns) const { return now_ns >= next_ns; }
+    void later(std::int64_t now_ns, const CoreConfig& config) {
+      wait_ns = wait_ns == 0 ? config.resend_first.count() : std::min<std::int64_t>(2 * wait_ns, config.resend_most.count());
+      next_ns = now_ns + wait_ns;
+    }
+  };
+  // A released plan on its way.
+  struct Delivery {
+    Resend resend;
     bool proof_asked = false;
     std::vector<authority::Vote> denials;                      // that came after it was released
   };
   // What a node is told besides plans.
   struct NodeNews {
-    std::int64_t next_policy_ns = 0, next_statement_ns = 0, next_head_ns = 0;
+    Resend policy, statements;
+    std::uint64_t policy_sent_after = 0;                       // the version that it had then
+    std::int64_t next_head_ns = 0;
     std::set<authority::Digest> has;                           // statements that it answered
     std::optional<authority::Checkpoint> compared;             // head of it that was compared last
     std::uint64_t head_asked = 0;
@@ -105,6 +117,7 @@ struct Core::Impl {
   void on_compared(const HeadCompared& answer);
   bool may_say(const Uuid& node);
   void alarm(ExecutorState& executor, std::string code, std::string sentence);
+  void compare_journal(ExecutorState& executor);
   void save_executor(ExecutorState& executor);
   void acknowledge(const PlanRecord& plan);
 

@@ -23,7 +23,7 @@ Problem check_entry(const Envelope& envelope, const Checkpoint& head) {
 
 // Also what a proof does not need must be as it should, so that no bit of an envelope is without meaning.
 Problem check_continues(const Checkpoint& head, std::uint64_t from_size, const std::vector<Digest>& path, const std::optional<Checkpoint>& seen) {
-  const auto from = seen ? *seen : Checkpoint{};
+  const auto from = seen ? *seen : Checkpoint{{}, 0, head.root};   // nothing was seen: any head goes on from that, also one of no entries
   if (head.size < from.size) {
     return refuse(Code::checkpoint_bad, "the checkpoint is of size ", head.size, ", this node has seen ", from.size, ": send a newer one");
   }
