@@ -118,6 +118,31 @@ TEST(ExecutorState, keeps_a_bounded_number_of_denials_those_that_last_longest) {
   EXPECT_TRUE(state.denied(digest(2)));
 }
 
+TEST(ExecutorState, a_denial_that_is_known_takes_nobodys_place) {
+  ExecutorState state;
+  for (std::uint32_t i = 0; i < kMaxKept; ++i) apply(state, DenialRecord{digest(i), kNowMs + i});
+  apply(state, DenialRecord{digest(7), kNowMs + kDayMs});
+  EXPECT_TRUE(state.denied(digest(0)));
+  EXPECT_TRUE(state.denied(digest(7)));
+}
+
+TEST(ExecutorState, of_nothing_has_only_its_facts) { EXPECT_EQ(ExecutorState().records().size(), 1U); }
+
+TEST(ExecutorState, counts_the_uses_of_a_day) {
+  ExecutorState state;
+  auto old = plan(1, State::done);
+  old.uses = {"a"};
+  old.started_ms = kNowMs - kDayMs;
+  apply(state, old);
+  auto fresh = plan(2, State::done);
+  fresh.uses = {"b"};
+  fresh.started_ms = kNowMs - kDayMs + 1;
+  apply(state, fresh);
+  const auto memory = state.memory(Policy{}, kNowMs);
+  ASSERT_EQ(memory.uses.size(), 1U);
+  EXPECT_EQ(memory.uses[0].what, "b");
+}
+
 TEST(ExecutorState, a_new_origin_holds_while_the_policy_names_the_old_one) {
   ExecutorState state;
   Policy policy;

@@ -132,6 +132,23 @@ TEST(Checkpoint, a_cosignature_with_another_time_or_text_is_refused) {
   EXPECT_EQ(code_of(verify_cosignature(other, kWitness, key(9).public_key()).error()), Errc::permission);
 }
 
+TEST(Checkpoint, a_witness_has_an_ed25519_key_and_a_time_that_is_one) {
+  const auto text = good_note();
+  const auto line = cosign_note(*parse_note(text), kWitness, key(9), kTime);
+  auto note = *parse_note(text + line);
+  EXPECT_EQ(code_of(verify_cosignature(note, kWitness, {Algorithm::sk_ed25519, key(9).public_key().bytes}).error()), Errc::permission);
+  note.signatures.back().bytes[4] |= 0x80U;   // before 1970
+  EXPECT_EQ(code_of(verify_cosignature(note, kWitness, key(9).public_key()).error()), Errc::permission);
+}
+
+TEST(Checkpoint, has_three_lines_and_a_name_that_is_one) {
+  const auto signature = good_note().substr(good_note().find("\n\n"));
+  for (const std::string& body : {std::string("one"), std::string("one\n2"), std::string(""), "one\n2\n" + encode_base64(leaf_hash("x")) + "\nmore",
+                                  std::string(257, 'n') + "\n2\n" + encode_base64(leaf_hash("x"))}) {
+    EXPECT_EQ(code_of(parse_note(body + signature).error()), Errc::malformed) << body;
+  }
+}
+
 // The log's own signature is no cosignature, and the other way round, though the key may be the same.
 TEST(Checkpoint, the_types_of_signature_are_not_mixed_up) {
   const auto text = good_note();
