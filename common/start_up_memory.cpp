@@ -11,6 +11,8 @@
 namespace fw {
 namespace {
 
+constexpr int kLargeBlockBytes = 128 * 1024;   // glibc's first value of both thresholds; setting one ends the adapting
+
 int give_back(dl_phdr_info* object, std::size_t, void*) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   for (const auto& segment : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
@@ -24,6 +26,11 @@ int give_back(dl_phdr_info* object, std::size_t, void*) {
 }
 
 }  // namespace
+
+void keep_heap_small() noexcept {
+  ::mallopt(M_MMAP_THRESHOLD, kLargeBlockBytes);
+  ::mallopt(M_TRIM_THRESHOLD, kLargeBlockBytes);
+}
 
 void give_back_start_up_memory() noexcept {
   ::malloc_trim(0);

@@ -12,6 +12,7 @@
 #include "common/async/task_group.hpp"
 #include "common/async/with_timeout.hpp"
 #include "common/log.hpp"
+#include "common/start_up_memory.hpp"
 #include "common/version.hpp"
 #include "node-agent/app/service_manager.hpp"
 
@@ -122,6 +123,10 @@ void Agent::tick() {
   while (drain()) {
   }  // what the tick noticed; bounded by SensorsConfig::max_pending_events
   uplink_.send(samples);
+  if (const auto connections = uplink_.counters().connections_total; connections != settled_connections_) {
+    settled_connections_ = connections;
+    give_back_start_up_memory();  // a handshake runs more of OpenSSL than the whole session after it
+  }
 }
 
 asio::awaitable<Result<void>> Agent::report_loop() {

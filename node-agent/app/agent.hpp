@@ -55,6 +55,7 @@ class Agent final : private uplink::Node {
   uplink::Uplink uplink_;
   std::unique_ptr<Timers> timers_;
   std::uint64_t reported_trouble_ = 0;
+  std::uint64_t settled_connections_ = 0;   // of UplinkCounters::connections_total
   int signal_ = 0;
 };
 

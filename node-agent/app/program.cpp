@@ -147,6 +147,7 @@ int run_agent(const AgentConfig& config) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  keep_heap_small();
   Options options;
   CLI::App app("Sees what the kernel does to the containers of this node and ships it to the aggregator.", "fleetwright-agent");
   app.add_option("--config", options.config_file, std::string("Configuration file (default: ") + kDefaultConfigFile + ")");

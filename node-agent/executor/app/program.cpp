@@ -114,6 +114,7 @@ int run_dry(const ExecutorProgramConfig& config, const std::string& file) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  keep_heap_small();
   Options options;
   CLI::App app("Verifies signed plans on this node and does what enough people approved.", "fleetwright-executor");
   app.add_option("--config", options.config_file, std::string("Configuration file (default: ") + kDefaultConfigFile + ")");
