@@ -85,7 +85,7 @@ TEST(ProtectedCgroups, are_those_of_the_node_itself) {
   for (const std::string_view path : {"/", "/init.scope", "/system.slice/kubelet.service", "/system.slice/containerd.service", "/runtime.slice/crio.service",
                                       "/system.slice/docker.service/x", "/system.slice/systemd-journald.service", "/system.slice/dbus.service",
                                       "/system.slice/sshd.service", "/fleetwright", "/system.slice/fleetwright-agent.service", "/system.slice/etcd.service",
-                                      "/system.slice", "/kubepods", "/kubepods/burstable", "/kubepods.slice/kubepods-besteffort.slice", "/kubelet.slice"})
+                                      "/system.slice", "/kubepods", "/kubepods/burstable", "/kubepods/besteffort", "/kubepods.slice/kubepods-besteffort.slice", "/kubelet.slice"})
     EXPECT_TRUE(is_protected_cgroup(path)) << path;
   for (const std::string_view path : {"", "/shop", "/system.slice/shop.service", "/system.slice/my-kubelet.service", "/system.slice/systemd-shop.scope", "/kubepods/burstable/pod1", "/shop/burstable",
                                       "/kubepods.slice/kubepods-pod1.slice", "/shop.slice"})
@@ -151,6 +151,17 @@ TEST(CheckPlan, has_nothing_to_say_about_a_good_plan_of_every_action) {
   for (const auto& action : test::every_action()) EXPECT_THAT(check_plan(test::plan(action)), IsEmpty()) << describe(action);
 }
 
+TEST(Describe, says_sizes_in_the_largest_whole_unit) {
+  const auto size = [](std::int64_t bytes) { return describe(SetMemoryLimit{bytes, 0}); };
+  EXPECT_THAT(size(3LL << 30), ::testing::HasSubstr("3 GiB"));
+  EXPECT_THAT(size(3LL << 20), ::testing::HasSubstr("3 MiB"));
+  EXPECT_THAT(size(3LL << 10), ::testing::HasSubstr("3 KiB"));
+  EXPECT_THAT(size(3), ::testing::HasSubstr("3 bytes"));
+  EXPECT_THAT(size(0), ::testing::HasSubstr("0 bytes"));
+  EXPECT_THAT(size(-7), ::testing::HasSubstr("-7 bytes"));
+  EXPECT_THAT(size(kUnlimited), ::testing::HasSubstr("unlimited"));
+}
+
 TEST(CheckPlan, of_no_action_says_so) { EXPECT_THAT(check_plan(Plan{}), ElementsAre("The plan has no action.")); }
 
 struct Row {
@@ -186,6 +197,7 @@ TEST(CheckPlan, says_each_broken_rule_and_only_that) {
       {"The value 300001 is not between 0 and 300000 ms.", KillProcess{300'001}, nothing},
       {"The value 1048577 is not between 256 and 1048576 bytes.", Diagnose{(1 << 20) + 1}, nothing},
       {"The CPU period is not between 1 ms and 1 s.", SetCpuMax{100'000, 1'000'001, kTtlMs}, nothing},
+      {"The CPU period is not between 1 ms and 1 s.", SetCpuMax{1'000, 999, kTtlMs}, nothing},
       {"The CPU quota is below 1 ms.", SetCpuMax{999, 1'000, kTtlMs}, nothing},
       {"The setting kernel.core_pattern is not in the list of docs/actions.md.", SetSysctl{"kernel.core_pattern", 1, kTtlMs}, nothing},
       {"net.core.somaxconn must be between 128 and 65535.", SetSysctl{"net.core.somaxconn", 127, kTtlMs}, nothing},
@@ -215,10 +227,13 @@ TEST(CheckPlan, says_each_broken_rule_and_only_that) {
       {kPath, memory, [](Plan& p) { p.target.cgroup_path = "/shop/../a"; }},
       {kPath, memory, [](Plan& p) { p.target.cgroup_path = "/shop/."; }},
       {"No cgroup and no container is named.", memory, [](Plan& p) { p.target.cgroup_path.clear(); p.target.pod_uid = "pod"; }},
+      {"No cgroup and no container is named.", memory, [](Plan& p) { p.target.cgroup_path.clear(); }},
       {kMachinery, memory, [](Plan& p) { p.target.cgroup_path = "/"; }},
       {kMachinery, kill, [](Plan& p) { p.target.cgroup_path = "/system.slice/kubelet.service"; }},
       {"set_memory_high must name the boot.", brake, [](Plan& p) { p.target.boot.reset(); }},
       {"set_memory_high must name path and inode of the cgroup.", brake, [](Plan& p) { p.target.cgroup_inode = 0; }},
+      {"set_memory_high must name path and inode of the cgroup.", brake,
+       [](Plan& p) { p.target.cgroup_path.clear(); p.target.pod_uid = "pod"; p.target.container_name = "app"; }},
       {"kill_process must name the boot.", kill, [](Plan& p) { p.target.boot.reset(); }},
       {"No process that may be killed is named.", kill, [](Plan& p) { p.target.pid = 1; }},
       {"The start time of the process is not named.", kill, [](Plan& p) { p.target.start_ticks = 0; }},
@@ -226,6 +241,8 @@ TEST(CheckPlan, says_each_broken_rule_and_only_that) {
       {"There are more than 16 preconditions.", memory, [](Plan& p) { p.preconditions.resize(17, p.preconditions[0]); }},
       {"The precondition process_alive = 1 cannot be asked of this target.", memory,
        [](Plan& p) { p.preconditions.push_back({Probe::process_alive, Comparison::equal, 1}); }},
+      {"The precondition unknown = 1 cannot be asked of this target.", memory,
+       [](Plan& p) { p.preconditions.push_back({Probe::unknown, Comparison::equal, 1}); }},
       {"The precondition sysctl_value = 1 cannot be asked of this target.", kill,
        [](Plan& p) { p.preconditions.push_back({Probe::sysctl_value, Comparison::equal, 1}); }},
       {"The precondition file_bytes = 1 cannot be asked of this target.", sysctl,
@@ -235,6 +252,8 @@ TEST(CheckPlan, says_each_broken_rule_and_only_that) {
       {"The value to be replaced is not named: a precondition on memory_limit_bytes is missing.", memory, [](Plan& p) { p.preconditions.clear(); }},
       {"The value to be replaced is not named: a precondition on memory_limit_bytes is missing.", memory,
        [](Plan& p) { p.preconditions[0].comparison = Comparison::greater; }},
+      {"The value to be replaced is not named: a precondition on memory_limit_bytes is missing.", memory,
+       [](Plan& p) { p.preconditions[0].probe = Probe::frozen; }},
       {"The value to be replaced is not named: a precondition on sysctl_value is missing.", sysctl, [](Plan& p) { p.preconditions.clear(); }},
       {"No expected effect is named.", memory, [](Plan& p) { p.effect.reset(); p.effect_within_ms = 0; }},
       {"No expected effect is named.", log, [](Plan& p) { p.effect.reset(); p.effect_within_ms = 0; }},

@@ -100,6 +100,22 @@ TEST(Algorithms, are_a_closed_list) {
   EXPECT_EQ(code_of(check_key({Algorithm::ed25519, test::public_key_of("erin").bytes})), Errc::malformed);
 }
 
+TEST(Algorithms, have_the_names_that_people_read) {
+  EXPECT_EQ(to_string(Algorithm::ed25519), "ed25519");
+  EXPECT_EQ(to_string(Algorithm::sk_ed25519), "sk-ed25519");
+  EXPECT_EQ(to_string(Algorithm::sk_p256), "sk-p256");
+  EXPECT_EQ(to_string(Algorithm::unknown), "unknown");
+  EXPECT_EQ(to_string(static_cast<Algorithm>(99)), "unknown");
+}
+
+// Just below the second names of points: their last bytes alone make no key weak.
+TEST(Ed25519, takes_what_only_looks_like_a_second_name) {
+  for (const std::string_view good :
+       {"ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7e"}) {
+    EXPECT_TRUE(check_key({Algorithm::ed25519, hex(good)})) << good;
+  }
+}
+
 TEST(Keys, are_named_by_algorithm_and_bytes) {
   Bytes input = text("fleet/key/v1\n");
   input.push_back(1);

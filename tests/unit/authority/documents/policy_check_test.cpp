@@ -37,6 +37,11 @@ TEST(CheckPolicy, says_each_broken_rule) {
       {"One key belongs to root root-1 and to root root-2.", [](Policy& p) { p.roots[1].key = p.roots[0].key; }},
       {"The key of root root-1 is not good (key: a point that anybody can sign for).", [](Policy& p) { p.roots[0].key.bytes.assign(32, 0); }},
       {"The root threshold is 0.", [](Policy& p) { p.root_threshold = 0; }},
+      {"The root threshold is above 8, more signatures than a node takes.",
+       [](Policy& p) {
+         for (int i = 4; i <= 9; ++i) p.roots.push_back({"root-" + std::to_string(i), test::public_key_of("root-" + std::to_string(i))});
+         p.root_threshold = 9;
+       }},
       {"The root threshold is more than there are roots.", [](Policy& p) { p.root_threshold = 4; }},
       {"There are more than 8 roots.",
        [](Policy& p) {
@@ -106,6 +111,11 @@ TEST(CheckPolicy, says_each_broken_rule) {
       {"One key belongs to the log and to witness w.", [](Policy& p) { p.witnesses = {{"w", p.log_key}}; }},
       {"The key of witness w is not of ed25519.",
        [](Policy& p) { p.witnesses = {{"w", p.approvers[4].keys[0]}}; p.approvers[4].keys[0] = test::public_key_of("x"); }},
+      {"The witness quorum is above 14, more than a checkpoint can carry.",
+       [](Policy& p) {
+         for (int i = 0; i < 15; ++i) p.witnesses.push_back({"w" + std::to_string(i), test::public_key_of("w" + std::to_string(i))});
+         p.witness_quorum = 15;
+       }},
       {"The witness quorum is more than there are witnesses.", [](Policy& p) { p.witness_quorum = 1; }},
       {"The time skew is not between 0 and 10 min.", [](Policy& p) { p.time_skew_ms = -1; }},
       {"The time skew is not between 0 and 10 min.", [](Policy& p) { p.time_skew_ms = 600'001; }},
@@ -116,6 +126,12 @@ TEST(CheckPolicy, says_each_broken_rule) {
     EXPECT_THAT(check_policy(policy), ::testing::Contains(row.sentence)) << ::testing::PrintToString(check_policy(policy));
     EXPECT_LE(check_policy(policy).size(), 2U) << row.sentence << ::testing::PrintToString(check_policy(policy));
   }
+}
+
+TEST(CheckPolicy, of_one_person_needs_one_to_resume) {
+  auto policy = test::solo_policy();
+  policy.resume_threshold = 0;
+  EXPECT_THAT(check_policy(policy), ElementsAre("To resume after a pause takes 1 person at least."));
 }
 
 TEST(CheckPolicy, says_that_nobody_can_approve) {
@@ -133,6 +149,9 @@ TEST(CheckPolicy, takes_the_edges_of_its_rules) {
   good([](Policy& p) { p.classes[0].require_inclusion = false; });
   good([](Policy& p) { p.classes[3].threshold = 8; });                 // more than there are: class 3 never happens
   good([](Policy& p) { p.classes[2].groups = {"platform"}; p.classes[2].seniors = 1; });
+  good([](Policy& p) { p.classes[2].groups = {"platform"}; p.approvers[0].scope.max_class = 1; });
+  good([](Policy& p) { p.approvers[0].scope.node_labels = {"pool=shop"}; });
+  good([](Policy& p) { p.enabled[0].actions = {1, 14}; });
   good([](Policy& p) { p.root_threshold = 3; });
   good([](Policy& p) { p.roots[0].key = p.approvers[0].keys[0]; });    // not in the profile enterprise
   good([](Policy& p) { p.time_skew_ms = 600'000; });

@@ -144,6 +144,41 @@ TEST(SshKeys, must_be_points_of_their_curve) {
   EXPECT_EQ(code_of(parse_ssh_key(compressed)), Errc::malformed);
 }
 
+TEST(SshKeys, have_points_of_their_length) {
+  const auto ed25519 = [](std::size_t bytes) { return concat({ssh_string(text("sk-ssh-ed25519@openssh.com")), ssh_string(Bytes(bytes, 9)), ssh_string(text("ssh:"))}); };
+  EXPECT_EQ(code_of(parse_ssh_key(ed25519(32))), Errc{});
+  EXPECT_EQ(code_of(parse_ssh_key(ed25519(31))), Errc::malformed);
+  EXPECT_EQ(code_of(parse_ssh_key(ed25519(33))), Errc::malformed);
+  for (const std::size_t bytes : {64U, 66U}) {
+    EXPECT_EQ(code_of(parse_ssh_key(concat({ssh_string(text("sk-ecdsa-sha2-nistp256@openssh.com")), ssh_string(text("nistp256")), ssh_string(Bytes(bytes, 4)),
+                                            ssh_string(text("ssh:"))}))),
+              Errc::malformed);
+  }
+}
+
+Bytes signature_blob(const Bytes& key, const Bytes& inner) {
+  return concat({text("SSHSIG"), {0, 0, 0, 1, 0, 0, 0, static_cast<std::uint8_t>(key.size())}, key, ssh_string(text("fleetwright")), ssh_string({}),
+                 ssh_string(text("sha512")), ssh_string(inner)});
+}
+
+TEST(SshSignatures, end_with_flags_and_counter) {
+  const auto numbers = concat({ssh_string(text("sk-ecdsa-sha2-nistp256@openssh.com")), ssh_string(concat({ssh_string(Bytes{1}), ssh_string(Bytes{2})}))});
+  EXPECT_EQ(code_of(parse_ssh_signature(signature_blob({}, concat({numbers, {1, 0, 0, 0, 7}})))), Errc{});
+  EXPECT_EQ(code_of(parse_ssh_signature(signature_blob({}, numbers))), Errc::malformed);
+  EXPECT_EQ(code_of(parse_ssh_signature(signature_blob({}, concat({numbers, {1, 0, 0, 0, 7, 0}})))), Errc::malformed);
+}
+
+TEST(SshSignatures, are_of_their_keys_algorithm) {
+  const auto inner = concat({ssh_string(text("sk-ssh-ed25519@openssh.com")), ssh_string(Bytes(64, 1)), {1, 0, 0, 0, 7}});
+  const auto key = vector("p256.key");
+  EXPECT_EQ(code_of(verify_signature({Algorithm::sk_p256, key}, {}, signature_blob(key, inner))), Errc::malformed);
+  // Of a key that is no point nothing is good, whatever was accepted before.
+  auto bent = key;
+  bent[bent.size() - 10] ^= 1U;
+  const auto numbers = concat({ssh_string(text("sk-ecdsa-sha2-nistp256@openssh.com")), ssh_string(concat({ssh_string(Bytes{1}), ssh_string(Bytes{2})})), {1, 0, 0, 0, 7}});
+  EXPECT_EQ(code_of(verify_signature({Algorithm::sk_p256, bent}, {}, signature_blob(bent, numbers))), Errc::malformed);
+}
+
 TEST(SshSignatures, of_the_test_support_are_those_of_the_parser) {
   const auto vote = test::vote(test::plan(), "erin");
   EXPECT_TRUE(verify_signature(test::public_key_of("erin"), signing_input(Domain::approval, vote.document), vote.signature.bytes));
