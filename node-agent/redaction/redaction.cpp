@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kMaxRuleMemory = 512 * 1024;    // of one compiled rule, its automaton's cache included
 constexpr std::int64_t kMaxSetMemory = 2 * 1024 * 1024;
 constexpr int kMaxGroups = 8;
+constexpr std::size_t kBlockBytes = 2048;              // whole lines at a time: fewer calls than lines, fewer rules than the text has triggers
 constexpr std::string_view kEmailPattern = R"(\b([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})\b)";
 constexpr std::string_view kPemMark = "PRIVATE KEY";
 
@@ -26,6 +27,19 @@ RE2::Options options_of(std::int64_t max_memory) {
   return options;
 }
 
+constexpr std::string_view kMark = "[redacted:";
+constexpr std::size_t kMaxMarkBytes = 60;
+
+// Whether text[begin, end) is nothing but a mark of ours, or a part of one: redacting twice changes nothing.
+bool is_marked(std::string_view text, std::size_t begin, std::size_t end) {
+  while (end > begin && std::string_view(",;)}\"'").find(text[end - 1]) != std::string_view::npos) --end;
+  const auto from = begin > kMaxMarkBytes ? begin - kMaxMarkBytes : 0;
+  const auto mark = text.substr(from, begin + kMark.size() - from).rfind(kMark);
+  if (mark == std::string_view::npos) return false;
+  const auto close = text.substr(from + mark, kMaxMarkBytes).find(']');
+  return close != std::string_view::npos && end <= from + mark + close + 1;
+}
+
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
@@ -33,19 +47,22 @@ re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()
 struct Redactor::Impl {
   struct Entry {
     std::string name;
+    std::string trigger;
     std::string pattern;
     Check check = Check::none;
     std::unique_ptr<RE2> compiled;   // at its first candidate: most rules never see one
 
     RE2& regex() {
-      if (!compiled) compiled = std::make_unique<RE2>(pattern, options_of(kMaxRuleMemory));
+      if (!compiled) compiled = std::make_unique<RE2>("(?m)" + pattern, options_of(kMaxRuleMemory));
       return *compiled;
     }
   };
 
   std::vector<Entry> text_rules;   // that need more than a line
   std::vector<Entry> line_rules;
-  std::optional<RE2::Set> set;     // of line_rules; one pass tells which of them are in a line
+  std::optional<RE2::Set> set;     // of the triggers; one pass tells which of line_rules have to look at some lines
+  std::vector<int> set_rules;      // set's numbers to those of line_rules
+  std::vector<int> always;         // those without a trigger
   std::vector<int> candidates;
 
   // Appends text with what the rule finds replaced; false: it found nothing, and nothing was appended.
@@ -64,7 +81,7 @@ struct Redactor::Impl {
       const auto begin = static_cast<std::size_t>(secret.data() - text.data());
       const auto end = begin + secret.size();
       const auto match_begin = static_cast<std::size_t>(groups[0].data() - text.data());
-      if (secret.empty() || !passes(rule.check, {secret.data(), secret.size()})) {
+      if (secret.empty() || is_marked(text, begin, end) || !passes(rule.check, {secret.data(), secret.size()})) {
         // A value that is none may itself hold a key with a value.
         at = std::max(rule.check == Check::value ? begin : end, match_begin + 1);
         continue;
@@ -78,19 +95,17 @@ struct Redactor::Impl {
     return found;
   }
 
-  void redact_line(std::string_view line, std::string& out, RedactionCounts* counts) {
+  void redact_lines(std::string_view lines, std::string& out, RedactionCounts* counts) {
     RE2::Set::ErrorInfo error{};
-    const bool any = set->Match(piece(line), &candidates, &error);
-    if (!any && error.kind == RE2::Set::kNoError) {
-      out.append(line);
-      return;
+    candidates.clear();
+    if (set->Match(piece(lines), &candidates, &error)) {
+      for (auto& candidate : candidates) candidate = set_rules[static_cast<std::size_t>(candidate)];
+    } else if (error.kind != RE2::Set::kNoError) {   // the automaton outgrew its memory: every rule has to look
+      candidates = set_rules;
     }
-    if (!any) {   // the automaton outgrew its memory: every rule has to look
-      candidates.clear();
-      for (std::size_t i = 0; i < line_rules.size(); ++i) candidates.push_back(static_cast<int>(i));
-    }
+    candidates.insert(candidates.end(), always.begin(), always.end());
     std::sort(candidates.begin(), candidates.end());
-    std::string current(line);
+    std::string current(lines);
     std::string next;
     for (const int index : candidates) {
       next.clear();
@@ -109,15 +124,22 @@ Result<Redactor> Redactor::make(RedactorConfig config) {
   auto impl = std::make_unique<Impl>();
   for (const auto& rule : builtin_rules()) {
     auto& rules = rule.name.starts_with("pem") ? impl->text_rules : impl->line_rules;
-    rules.push_back({std::string(rule.name), std::string(rule.pattern), rule.check, nullptr});
+    rules.push_back({std::string(rule.name), std::string(rule.trigger), std::string(rule.pattern), rule.check, nullptr});
   }
-  if (config.email) impl->line_rules.push_back({"email", std::string(kEmailPattern), Check::none, nullptr});
+  if (config.email) impl->line_rules.push_back({"email", "@", std::string(kEmailPattern), Check::none, nullptr});
   if (config.extra.size() > kMaxExtraRules) return Error(Errc::too_large, "redaction: more than " + std::to_string(kMaxExtraRules) + " rules");
-  for (auto& rule : config.extra) impl->line_rules.push_back({std::move(rule.name), std::move(rule.pattern), Check::none, nullptr});
+  for (auto& rule : config.extra) impl->line_rules.push_back({std::move(rule.name), "", std::move(rule.pattern), Check::none, nullptr});
   impl->set.emplace(options_of(kMaxSetMemory), RE2::UNANCHORED);
-  for (const auto& rule : impl->line_rules) {
-    std::string problem;
-    if (impl->set->Add(rule.pattern, &problem) < 0) return Error(Errc::malformed, "redaction: rule " + rule.name + ": " + problem);
+  for (std::size_t i = 0; i < impl->line_rules.size(); ++i) {
+    auto& rule = impl->line_rules[i];
+    if (rule.trigger.empty()) {
+      // Those of the operator are compiled now, so that their error has somebody to hear it.
+      if (!rule.regex().ok()) return Error(Errc::malformed, "redaction: rule " + rule.name + ": " + rule.regex().error());
+      impl->always.push_back(static_cast<int>(i));
+    } else {
+      FW_ASSERT(impl->set->Add(rule.trigger, nullptr) >= 0, "a built-in trigger is well-formed");
+      impl->set_rules.push_back(static_cast<int>(i));
+    }
   }
   if (!impl->set->Compile()) return Error(Errc::too_large, "redaction: the rules together need too much memory");
   return Redactor(std::move(impl));
@@ -137,11 +159,11 @@ std::string Redactor::redact(std::string_view text, RedactionCounts* counts) {
   }
   std::string out;
   out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find('\n', at), text.size());
-    impl_->redact_line(text.substr(at, end - at), out, counts);
-    if (end < text.size()) out.push_back('\n');
-    at = end + 1;
+  while (!text.empty()) {
+    const auto newline = text.find('\n', std::min(kBlockBytes, text.size()) - 1);
+    const auto block = newline == std::string_view::npos ? text.size() : newline + 1;
+    impl_->redact_lines(text.substr(0, block), out, counts);
+    text.remove_prefix(block);
   }
   return out;
 }

@@ -29,7 +29,7 @@ using RedactionCounts = std::map<std::string, std::uint64_t, std::less<>>;
 // What a match must be beside matching, so that words of everyday text stay.
 enum class Check : std::uint8_t {
   none,
-  value,       // of a key: no null, true, number of one digit, reference such as ${NAME}, or what was replaced before
+  value,       // of a key: no null, true, number of one digit, or reference such as ${NAME}
   token,       // a digit in it, or 20 characters and more
   base64,      // upper case, lower case and digits: a digest in hexadecimal is no key
   card,        // the check digit of payment cards
@@ -37,6 +37,7 @@ enum class Check : std::uint8_t {
 
 struct Rule {
   std::string_view name;             // [a-z0-9_]
+  std::string_view trigger;          // RE2 that is in every match and quick to look for; "": the rule looks at every line itself
   std::string_view pattern;          // RE2 on bytes; the first group that took part is the secret, else the whole match
   Check check = Check::none;
   std::string_view example;          // must change
@@ -60,8 +61,8 @@ struct RedactorConfig {
   std::vector<ExtraRule> extra;
 };
 
-// Invariant: the result holds no byte of a match. Time is linear in the text (RE2), memory bounded (kept between calls, about 1 MiB at most).
-// Threading: one thread at a time. Blocking: CPU only, about 1 us for 100 bytes of log text. Lifetime: of its own.
+// Invariant: the result holds no byte of a match. Time is linear in the text (RE2), memory bounded (kept between calls, about 0.6 MiB).
+// Threading: one thread at a time. Blocking: CPU only, 1 to 5 us for 100 bytes, by how many rules their words wake. Lifetime: of its own.
 class Redactor {
  public:
   // Errc::malformed names the rule whose pattern is not one of RE2.
