@@ -30,7 +30,7 @@ auto order(const ChangeRow& r) { return std::tie(r.started_ns, r.change_id, r.so
 auto order(const AnomalyRow& r) { return std::tie(r.onset_ns, r.entity_id, r.metric, r.kind, r.magnitude); }
 auto order(const EventRow& r) {
   return std::tie(r.time_ns, r.entity_id, r.kind, r.pid, r.signal, r.exit_code, r.sender_pid, r.resource, r.before_value, r.after_value,
-                  r.kills, r.lost_source, r.lost_count, r.comm, r.rss_bytes, r.limit_bytes);
+                  r.kills, r.lost_source, r.lost_count, r.comm, r.rss_bytes, r.limit_bytes, r.object, r.reason, r.before_text, r.after_text, r.text, r.count);
 }
 
 template <class Row>
@@ -98,7 +98,8 @@ Result<void> write_event(Statement& s, const std::string& id, const EventRow& e)
   s.bind(known_pid(e.invoker_pid)).bind(known_name(e.invoker_comm));
   s.bind(e.kills).bind(e.exit_code).bind(e.signal).bind(e.oom_victim).bind(e.from_kernel).bind(known_pid(e.sender_pid)).bind(known_name(e.sender_comm));
   s.bind(e.sender_uid).bind(e.sender_in_container).bind(e.resource).bind(e.before_value).bind(e.after_value);
-  return s.bind(e.lost_source).bind(e.lost_count).insert();
+  s.bind(e.lost_source).bind(e.lost_count).bind(e.object).bind(e.reason).bind(e.before_text).bind(e.after_text);
+  return s.bind(e.text).bind(e.count).insert();
 }
 
 Result<void> write_change(Statement& s, const std::string& id, const ChangeRow& c) {
@@ -161,7 +162,7 @@ Result<void> write_facts(sqlite3* db, const IncidentFacts& facts) {
   if (done) done = write(db, "symptoms", 6, symptoms, [&](Statement& s, std::size_t i, const SymptomRow& r) {
     return s.bind(ids(Table::symptom, i)).bind(r.entity_id).bind(r.kind).bind(r.first_ns).bind(r.last_ns).bind(r.count).insert();
   });
-  if (done) done = write(db, "events", 33, events, [&](Statement& s, std::size_t i, const EventRow& e) {
+  if (done) done = write(db, "events", 39, events, [&](Statement& s, std::size_t i, const EventRow& e) {
     return write_event(s, ids(Table::event, i), e);
   });
   if (done) done = write(db, "oom_processes", 8, events, [&](Statement& s, std::size_t i, const EventRow& e) -> Result<void> {

@@ -50,6 +50,8 @@ struct EventRow {
   OptInt before_value, after_value;
   std::optional<std::string> lost_source;
   OptInt lost_count;
+  std::optional<std::string> object, reason, before_text, after_text, text;   // what a collector noticed: kind is its word
+  OptInt count;
   std::vector<OomProcessRow> top_processes;   // oom_kill only, largest first
 };
 

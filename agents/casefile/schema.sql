@@ -83,7 +83,14 @@ create table events (
   after_value integer,
   -- lost
   lost_source text,
-  lost_count integer
+  lost_count integer,
+  -- what a collector noticed (docs/metrics.md, "Events")
+  object text,
+  reason text,
+  before_text text,
+  after_text text,
+  text text,
+  count integer
 );
 
 create table oom_processes (      -- the largest processes of the cgroup as read just after an oom_kill

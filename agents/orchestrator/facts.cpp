@@ -38,7 +38,9 @@ select v.evidence_id, v.t_ns, v.source, v.text from (
       when 'limit_changed' then coalesce(e.name, '?') || ': ' || coalesce(v.resource, 'a limit') || ' went from '
         || size(v.before_value) || ' to ' || size(v.after_value)
       when 'lost' then 'the agent lost ' || coalesce(v.lost_count, '?') || ' events of ' || coalesce(v.lost_source, '?')
-      else v.kind end
+      else coalesce(e.name, '?') || ': ' || replace(v.kind, '_', ' ') || coalesce(' ' || v.object, '') || coalesce(', ' || v.reason, '')
+        || coalesce(', was ' || v.before_text, '') || coalesce(', is ' || v.after_text, '')
+        || case when v.count > 1 then ', ' || v.count || ' times' else '' end || coalesce(': ' || v.text, '') end
   from events v left join entities e using (entity_id)
   union all
   select a.evidence_id, a.onset_ns, 'series ' || a.metric,

@@ -5,7 +5,7 @@
 namespace fw::fleet {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKinds{"unknown", "node", "pod", "container", "service", "cgroup"};
+constexpr std::array<std::string_view, 9> kKinds{"unknown", "node", "pod", "container", "service", "cgroup", "filesystem", "device", "interface"};
 
 }  // namespace
 
@@ -14,6 +14,7 @@ std::string EntityKey::str() const { return node.str() + "/" + boot.str() + "/" 
 std::string lineage_of(const Entity& entity) {
   if (!entity.pod_uid.empty()) return "pod:" + entity.pod_uid;
   if (entity.key.cgroup_id == 0) return "node:" + entity.key.node.str();
+  if ((entity.key.cgroup_id & wire::kNoCgroup) != 0) return "part:" + entity.key.node.str() + ":" + std::string(to_string(entity.kind)) + ":" + entity.name;
   return "path:" + entity.key.node.str() + ":" + entity.cgroup_path;
 }
 

@@ -26,6 +26,7 @@ struct Entity {
   wire::EntityKind kind = wire::EntityKind::unknown;
   std::uint64_t parent_cgroup_id = 0;   // of the pod that holds it; 0: the node
   std::string cgroup_path, name, runtime, container_id, pod_uid, qos_class;
+  std::string container_name{}, pod_name{}, pod_namespace{}, image{};   // of CRI
 
   friend bool operator==(const Entity&, const Entity&) = default;
 };

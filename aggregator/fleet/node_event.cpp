@@ -27,6 +27,9 @@ class Writer {
   }
   void operator()(std::string_view name, const wire::ProcessInfo& value);
   void operator()(std::string_view name, const std::vector<wire::ProcessInfo>& values);
+  void text_if_any(std::string_view name, const std::string& value) {
+    if (!value.empty()) object[name] = value;
+  }
 };
 
 class Reader {
@@ -65,6 +68,9 @@ class Reader {
   }
   void operator()(std::string_view name, wire::ProcessInfo& value);
   void operator()(std::string_view name, std::vector<wire::ProcessInfo>& values);
+  void text_if_any(std::string_view name, std::string& value) {   // absent: empty, or written by an older version
+    if (object.contains(name)) (*this)(name, value);
+  }
 
  private:
   void fail() { ok = false; }
@@ -125,6 +131,10 @@ void entity_fields(Archive& a, T& e) {
   a("container_id", e.container_id);
   a("pod_uid", e.pod_uid);
   a("qos_class", e.qos_class);
+  a.text_if_any("container_name", e.container_name);
+  a.text_if_any("pod_name", e.pod_name);
+  a.text_if_any("pod_namespace", e.pod_namespace);
+  a.text_if_any("image", e.image);
 }
 
 // Overloads, const and not, by the struct's members.
@@ -162,6 +172,14 @@ void body_fields(Archive& a, T& b) {
   } else if constexpr (std::is_same_v<Struct, wire::Lost>) {
     a("source", b.source);
     a("count", b.count);
+  } else if constexpr (std::is_same_v<Struct, wire::Observed>) {
+    a("what", b.what);
+    a.text_if_any("object", b.object);
+    a.text_if_any("reason", b.reason);
+    a.text_if_any("before", b.before);
+    a.text_if_any("after", b.after);
+    a.text_if_any("text", b.text);
+    a("count", b.count);
   }
 }
 
@@ -193,6 +211,7 @@ std::string_view kind_of(const NodeEvent& event) {
     std::string_view operator()(const wire::ProcessSignal&) const { return "process_signal"; }
     std::string_view operator()(const wire::LimitChanged&) const { return "limit_changed"; }
     std::string_view operator()(const wire::Lost&) const { return "lost"; }
+    std::string_view operator()(const wire::Observed& e) const { return e.what; }
   };
   return std::visit(Visitor{}, event.body);
 }
@@ -227,6 +246,7 @@ Result<Body> parse_body(std::string_view kind, std::string_view text) {
   if (kind == "process_signal") return parse_as<wire::ProcessSignal>(*object);
   if (kind == "limit_changed") return parse_as<wire::LimitChanged>(*object);
   if (kind == "lost") return parse_as<wire::Lost>(*object);
+  if (object->contains("what")) return parse_as<wire::Observed>(*object);
   return Body(std::monostate{});
 }
 

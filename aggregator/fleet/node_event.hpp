@@ -34,7 +34,7 @@ struct NodeEvent {
 };
 using NodeEventPtr = std::shared_ptr<const NodeEvent>;
 
-// "oom_kill", "process_exit", "process_signal", "limit_changed", "lost", "unknown": the words of the case file.
+// "oom_kill", "process_exit", "process_signal", "limit_changed", "lost", "unknown", or Observed::what: the words of the case file.
 std::string_view kind_of(const NodeEvent& event);
 
 // JSON for the store, and back. Errc::malformed for what body_json / entity_json did not write.

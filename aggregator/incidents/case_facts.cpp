@@ -189,6 +189,15 @@ class Builder {
       row.before_value = e.before;
       row.after_value = e.after;
     }
+    void operator()(const wire::Observed& e) const {
+      const auto known = [](const std::string& text) { return text.empty() ? std::optional<std::string>() : std::optional(text); };
+      row.object = known(e.object);
+      row.reason = known(e.reason);
+      row.before_text = known(e.before);
+      row.after_text = known(e.after);
+      row.text = known(e.text);
+      row.count = static_cast<std::int64_t>(e.count);
+    }
     void operator()(const wire::Lost& e) const {
       row.lost_source = e.source;
       row.lost_count = static_cast<std::int64_t>(e.count);
@@ -199,7 +208,8 @@ class Builder {
   void add_events() {
     std::vector<fleet::NodeEventPtr> own, others;
     for (const fleet::NodeEventPtr& event : in_.history.of(in_.incident.subject.key.node)) {
-      const bool close = fleet::lineage_of(*event->entity) == in_.incident.lineage || event->entity->key.cgroup_id == 0;
+      const bool close = fleet::lineage_of(*event->entity) == in_.incident.lineage || event->entity->key.cgroup_id == 0 ||
+                         (event->entity->key.cgroup_id & wire::kNoCgroup) != 0;
       (close ? own : others).push_back(event);
     }
     const auto newest = [&](std::vector<fleet::NodeEventPtr>& events, std::size_t room) {

@@ -15,7 +15,11 @@ fleet::EntityPtr to_entity(const Origin& origin, const wire::EntityEntry& entry,
                     .runtime = entry.runtime,
                     .container_id = entry.container_id,
                     .pod_uid = entry.pod_uid,
-                    .qos_class = entry.qos_class});
+                    .qos_class = entry.qos_class,
+                    .container_name = entry.container_name,
+                    .pod_name = entry.pod_name,
+                    .pod_namespace = entry.pod_namespace,
+                    .image = entry.image});
 }
 
 }  // namespace

@@ -20,14 +20,18 @@ std::string_view text_of(wire::EntityKind kind) {
     case wire::EntityKind::container: return "container";
     case wire::EntityKind::service: return "service";
     case wire::EntityKind::cgroup: return "cgroup";
+    case wire::EntityKind::filesystem: return "filesystem";
+    case wire::EntityKind::device: return "device";
+    case wire::EntityKind::interface: return "interface";
     case wire::EntityKind::unknown: break;
   }
   return "unknown";
 }
 
 std::string_view text_of(const wire::Event& event) {
-  constexpr std::string_view kNames[] = {"unknown", "oom_kill", "process_exit", "process_signal", "limit_changed", "lost"};
+  constexpr std::string_view kNames[] = {"unknown", "oom_kill", "process_exit", "process_signal", "limit_changed", "lost", "observed"};
   static_assert(std::variant_size_v<decltype(event.body)> == std::size(kNames));
+  if (const auto* observed = std::get_if<wire::Observed>(&event.body)) return observed->what;
   return kNames[event.body.index()];
 }
 
@@ -39,6 +43,10 @@ json::object to_json(const wire::EntityEntry& entity) {
   if (!entity.container_id.empty()) out["containerId"] = entity.container_id;
   if (!entity.pod_uid.empty()) out["podUid"] = entity.pod_uid;
   if (!entity.qos_class.empty()) out["qosClass"] = entity.qos_class;
+  if (!entity.container_name.empty()) out["containerName"] = entity.container_name;
+  if (!entity.pod_name.empty()) out["podName"] = entity.pod_name;
+  if (!entity.pod_namespace.empty()) out["podNamespace"] = entity.pod_namespace;
+  if (!entity.image.empty()) out["image"] = entity.image;
   return out;
 }
 

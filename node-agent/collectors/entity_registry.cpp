@@ -76,7 +76,8 @@ void EntityRegistry::scan(std::uint64_t mono_ns) {
     const auto id = at->first;
     ++at;
     if (entity.entry.cgroup_id == 0) continue;
-    if (entity.removed_ns == 0 && !paths_.contains(entity.entry.cgroup_id)) mark_removed(id, mono_ns);
+    const bool is_part = (entity.entry.cgroup_id & wire::kNoCgroup) != 0;   // its collector says when it is gone
+    if (entity.removed_ns == 0 && !is_part && !paths_.contains(entity.entry.cgroup_id)) mark_removed(id, mono_ns);
     if (entity.removed_ns != 0 && mono_ns - entity.removed_ns > kKeepRemovedNs) {
       by_cgroup_.erase(entity.entry.cgroup_id);
       entities_.erase(id);
@@ -244,6 +245,59 @@ std::string EntityRegistry::path_of(std::uint64_t cgroup_id, std::uint64_t mono_
   paths_.merge(found);
   const auto now_known = paths_.find(cgroup_id);
   return now_known == paths_.end() ? std::string{} : now_known->second;
+}
+
+std::uint32_t EntityRegistry::part(wire::EntityKind kind, std::uint64_t number, std::string_view name) {
+  const auto key = wire::key_of(kind, number);
+  if (const auto known = by_cgroup_.find(key); known != by_cgroup_.end()) {
+    auto& entity = entities_.at(known->second);
+    if (entity.removed_ns == 0) {
+      if (entity.entry.name != name) {
+        entity.entry.name = name;
+        changes_.entries.push_back(entity.entry);
+      }
+      return known->second;
+    }
+  }
+  if (alive_ >= max_entities_) {
+    ++refused_total_;
+    return 0;
+  }
+  Entity entity;
+  entity.entry.id = next_id_++;
+  entity.entry.kind = kind;
+  entity.entry.parent_id = node_id_;
+  entity.entry.cgroup_id = key;
+  entity.entry.name = name;
+  const auto id = entity.entry.id;
+  changes_.entries.push_back(entity.entry);
+  by_cgroup_[key] = id;
+  ++alive_;
+  entities_.emplace(id, std::move(entity));
+  return id;
+}
+
+std::optional<std::uint32_t> EntityRegistry::entity_of(std::uint64_t cgroup_id) const {
+  if (cgroup_id == root_cgroup_id_) return node_id_;
+  const auto known = by_cgroup_.find(cgroup_id);
+  if (known == by_cgroup_.end() || entities_.at(known->second).removed_ns != 0) return std::nullopt;
+  return known->second;
+}
+
+bool EntityRegistry::describe(std::string_view container_id, const ContainerFacts& facts) {
+  for (auto& [id, entity] : entities_) {
+    if (entity.removed_ns != 0 || entity.entry.container_id != container_id) continue;
+    auto& entry = entity.entry;
+    const auto before = entry;
+    entry.container_name = facts.container_name;
+    entry.pod_name = facts.pod_name;
+    entry.pod_namespace = facts.pod_namespace;
+    entry.image = facts.image;
+    if (entry.pod_uid.empty()) entry.pod_uid = facts.pod_uid;
+    if (!(entry == before)) changes_.entries.push_back(entry);
+    return true;
+  }
+  return false;
 }
 
 DictionaryChanges EntityRegistry::take_changes() { return std::exchange(changes_, {}); }

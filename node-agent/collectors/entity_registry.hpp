@@ -22,6 +22,11 @@ struct Entity {
   std::uint64_t removed_ns = 0;                 // 0: alive. Kept for a while so that late events still find their entity
 };
 
+// Names of a container as its runtime tells them (CRI); each "" when it does not.
+struct ContainerFacts {
+  std::string container_name, pod_name, pod_namespace, pod_uid, image;
+};
+
 // What changed since the last call of take_changes().
 struct DictionaryChanges {
   std::vector<wire::EntityEntry> entries;       // new
@@ -57,6 +62,13 @@ class EntityRegistry {
   // "" when not known; looks at the folders again, at most every 200 ms, for one it does not know.
   std::string path_of(std::uint64_t cgroup_id, std::uint64_t mono_ns);
   bool known(std::uint64_t cgroup_id) const { return paths_.contains(cgroup_id); }
+
+  // A filesystem, device or interface of the node; made when it is new, renamed when its name changed. 0: one entity too many.
+  std::uint32_t part(wire::EntityKind kind, std::uint64_t number, std::string_view name);
+  // The entity of a cgroup that lives, without looking at folders.
+  std::optional<std::uint32_t> entity_of(std::uint64_t cgroup_id) const;
+  // What the container runtime knows of a container. false: no entity has that id (yet).
+  bool describe(std::string_view container_id, const ContainerFacts& facts);
 
   DictionaryChanges take_changes();
   // The entry and those above it, parents first.

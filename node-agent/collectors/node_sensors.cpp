@@ -75,6 +75,7 @@ SensorCounters Sensors::counters() const {
   counters.folders_unwatched_total = registry_.waiting().refused_total();
   counters.unreadable_total = unreadable_total_ + (bpf_ ? bpf_->malformed_total() : 0);
   for (std::size_t kind = 0; kind < FW_DROP_KINDS; ++kind) counters.lost.emplace_back(kDropNames[kind], dropped_[kind]);
+  counters.lost.emplace_back("observed events", observed_dropped_);
   counters.lost.emplace_back("pending events", pending_dropped_);
   if (log_) counters.lost.emplace_back("kernel log", log_->lost_total());
   return counters;
@@ -158,6 +159,8 @@ std::string_view unit_text(Unit unit) noexcept {
   switch (unit) {
     case Unit::bytes: return "bytes";
     case Unit::microseconds: return "us";
+    case Unit::milliseconds: return "ms";
+    case Unit::percent: return "%";
     case Unit::count: return "1";
   }
   return "1";

@@ -122,6 +122,10 @@ void Sensors::report_drops(std::uint64_t now) {
       dropped_[kind] = totals[kind];
     }
   }
+  if (observed_dropped_ > observed_dropped_reported_) {
+    push_lost("observed events", observed_dropped_ - observed_dropped_reported_, now);
+    observed_dropped_reported_ = observed_dropped_;
+  }
   if (pending_dropped_ > pending_dropped_reported_ && pending_.size() < config_.max_pending_events) {
     push_lost("pending events", pending_dropped_ - pending_dropped_reported_, now);
     pending_dropped_reported_ = pending_dropped_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "node-agent/collectors/sensors.hpp"
@@ -10,6 +11,14 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t kScanPeriodWithEventsNs = 60 * std::uint64_t{kNsPerSecond};   // BPF tells of new folders
 constexpr std::size_t kDrainPerTick = 20'000;
+
+void sort_by_entity(wire::SampleColumn& column) {
+  if (std::is_sorted(column.entity_ids.begin(), column.entity_ids.end())) return;
+  std::vector<std::pair<std::uint32_t, std::int64_t>> values(column.values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = {column.entity_ids[i], column.values[i]};
+  std::sort(values.begin(), values.end());
+  for (std::size_t i = 0; i < values.size(); ++i) std::tie(column.entity_ids[i], column.values[i]) = values[i];
+}
 
 }  // namespace
 
@@ -36,7 +45,7 @@ wire::Samples Sensors::tick() {
     anything_hot_ = anything_hot_ || hot;
     if (regular || hot) due.push_back({id, entity.entry.cgroup_id, &*entity.reader, false});
   }
-  SampleContext context{due, now, bpf_.get(), 0};
+  SampleContext context{.due = due, .regular = regular, .node_id = registry_.node_id(), .mono_ns = now, .bpf = bpf_.get()};
   collect(context);
   unreadable_total_ += context.unreadable;
   for (const auto& entity : due) {
@@ -64,6 +73,7 @@ void Sensors::set_periods(milliseconds sample, milliseconds hot) {
 void Sensors::collect(SampleContext& context) {
   base_ = 0;
   for (const auto& collector : collectors_) {
+    observed_in_tick_ = 0;
     collector->collect(context, *this);
     base_ += collector->info().metrics.size();
   }
@@ -91,6 +101,14 @@ void Sensors::oom_kills(std::uint32_t entity_id, std::uint64_t kills_total, std:
     }
   }
   push(entity_id, now, std::move(*kill));
+}
+
+void Sensors::observe(std::uint32_t entity_id, wire::Observed what) {
+  if (++observed_in_tick_ > kMaxObservedPerTick) {
+    ++observed_dropped_;
+    return;
+  }
+  push(entity_id, clock_.mono_ns(), std::move(what));
 }
 
 void Sensors::make_hot(Entity& entity, std::uint64_t until_mono_ns) {
@@ -142,6 +160,7 @@ wire::Samples Sensors::finish_tick(std::uint64_t now) {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (columns_[i].values.empty()) continue;
     columns_[i].metric_id = metrics_[i].id;
+    sort_by_entity(columns_[i]);
     const auto size = columns_[i].values.size();
     samples.columns.push_back(std::exchange(columns_[i], {}));
     columns_[i].entity_ids.reserve(size);

@@ -23,6 +23,7 @@
 
 namespace fw::collectors {
 
+inline constexpr std::size_t kMaxObservedPerTick = 200;   // of one collector; more are dropped and counted
 inline constexpr std::uint64_t kSymptomIsHotNs = 300 * std::uint64_t{kNsPerSecond};
 inline constexpr const char* kDropNames[FW_DROP_KINDS] = {"bpf ring buffer", "event rate limit", "bpf counters map"};
 
@@ -89,6 +90,10 @@ class Sensors final : public NodeSensors, private SampleSink {
   void collect(SampleContext& context);
   void put(std::size_t metric, std::uint32_t entity_id, std::int64_t value) override;
   void oom_kills(std::uint32_t entity_id, std::uint64_t kills_total, std::optional<std::uint64_t> oom_total) override;
+  void observe(std::uint32_t entity_id, wire::Observed what) override;
+  std::uint32_t part(wire::EntityKind kind, std::uint64_t number, std::string_view name) override { return registry_.part(kind, number, name); }
+  void part_gone(std::uint32_t entity_id) override { remove(entity_id, clock_.mono_ns()); }
+  std::optional<std::uint32_t> entity_of(std::uint64_t cgroup_id) const override { return registry_.entity_of(cgroup_id); }
   void make_hot(Entity& entity, std::uint64_t until_mono_ns);
   void scan(std::uint64_t now);
   void remove(std::uint32_t id, std::uint64_t now);
@@ -115,6 +120,9 @@ class Sensors final : public NodeSensors, private SampleSink {
   std::size_t base_ = 0;                      // of the running collector's metrics
   OomReconciler reconciler_;
   std::unordered_map<std::uint32_t, std::vector<std::pair<std::string, std::int64_t>>> limits_;   // entity -> last readings
+
+  std::size_t observed_in_tick_ = 0;          // by the running collector
+  std::uint64_t observed_dropped_ = 0, observed_dropped_reported_ = 0;
 
   std::deque<wire::Event> pending_;
   std::uint64_t pending_dropped_ = 0, pending_dropped_reported_ = 0;

@@ -25,7 +25,7 @@ namespace {
 struct ProgramSpec {
   const char* name;
   const char* purpose;
-  const char* tracepoint;   // what it needs: a BTF-enabled tracepoint
+  const char* tracepoint;   // the BTF-enabled tracepoint that it needs; nullptr: it needs none, loading it tells
 };
 
 constexpr std::array kPrograms{
@@ -57,6 +57,7 @@ constexpr std::array kPurposes{
     PurposeSpec{"cgroup_new", "scan of the cgroup folders"},
 };
 
+// Made by the first object, used by all. Other maps belong to one object.
 constexpr const char* kSharedMaps[] = {"events", "drops", "cgroup_counters", "birth"};
 
 // libbpf prints through one global function; what it says during our calls ends here, bounded.
@@ -150,6 +151,33 @@ class Objects final : public BpfSensors {
     return drained_;
   }
 
+  std::optional<BpfMap> map(const char* name) const override {
+    for (const auto& object : objects_) {
+      const auto* found = bpf_object__find_map_by_name(object.get(), name);
+      if (found == nullptr || bpf_map__fd(found) < 0) continue;
+      const auto type = bpf_map__type(found);
+      const bool per_cpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+      return BpfMap(bpf_map__fd(found), bpf_map__key_size(found), bpf_map__value_size(found),
+                    per_cpu ? static_cast<std::size_t>(std::max(1, libbpf_num_possible_cpus())) : 1);
+    }
+    return std::nullopt;
+  }
+
+  Result<std::unique_ptr<UserProbe>> attach_user(const char* name, const std::string& path, std::uint64_t offset, std::uint64_t cookie) override {
+    for (const auto& object : objects_) {
+      const auto* const program = bpf_object__find_program_by_name(object.get(), name);
+      if (program == nullptr || refused_.contains(name)) continue;
+      const PrintCapture capture;
+      bpf_uprobe_opts opts{};
+      opts.sz = sizeof(opts);
+      opts.bpf_cookie = cookie;
+      LinkPtr link{bpf_program__attach_uprobe_opts(program, -1, path.c_str(), offset, &opts)};
+      if (!link) return Error{Errc::io, path + ": " + reason_for(errno, name)};
+      return std::unique_ptr<UserProbe>{std::make_unique<Link>(std::move(link))};
+    }
+    return Error{Errc::unsupported, std::string{name} + " is not loaded"};
+  }
+
   std::optional<fw_cgroup_counters> counters(std::uint64_t cgroup_id) const override {
     fw_cgroup_counters value{};
     if (bpf_map_lookup_elem(map_fd("cgroup_counters"), &cgroup_id, &value) != 0) return std::nullopt;
@@ -204,6 +232,8 @@ class Objects final : public BpfSensors {
         refuse(program.name, reason_for(EPERM, program.name));
       } else if (!kernel) {
         refuse(program.name, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+      } else if (program.tracepoint == nullptr) {
+        continue;
       } else if (const auto* argument = first_argument(kernel.get(), program.tracepoint); argument == nullptr) {
         refuse(program.name, "this kernel has no tracepoint " + std::string{program.tracepoint});
       } else if (std::string_view{program.name} == "mark_victim" && !btf_is_ptr(argument)) {

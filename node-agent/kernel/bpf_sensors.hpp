@@ -12,6 +12,7 @@
 
 #include "common/result.hpp"
 #include "node-agent/bpf/events.h"
+#include "node-agent/kernel/bpf_map.hpp"
 #include "node-agent/kernel/kernel_probe.hpp"
 
 namespace fw::kernel {
@@ -36,6 +37,8 @@ class BpfSensors {
   // Calls use for at most budget events, oldest first; returns how many.
   virtual std::size_t drain(std::size_t budget, const std::function<void(const BpfEvent&)>& use) = 0;
 
+  // A map of ours by its name in node-agent/bpf; what no program that works uses is not there.
+  virtual std::optional<BpfMap> map(const char* name) const = 0;
   virtual std::optional<fw_cgroup_counters> counters(std::uint64_t cgroup_id) const = 0;
   // Deletes the counters of cgroups for which keep is false.
   virtual void sweep(const std::function<bool(std::uint64_t cgroup_id)>& keep) = 0;

@@ -75,10 +75,12 @@ bool ascends(const std::vector<std::uint32_t>& ids) {
 Result<void> check_entity(const EntityEntry& e) {
   if (e.id == 0) return malformed("id: 0");
   if (e.parent_id == e.id) return malformed("parent_id: its own parent");
-  return all("entity", [&] { return in_range("kind", e.kind, EntityKind::cgroup); }, [&] { return text("cgroup_path", e.cgroup_path); },
+  return all("entity", [&] { return in_range("kind", e.kind, EntityKind::interface); }, [&] { return text("cgroup_path", e.cgroup_path); },
              [&] { return text("name", e.name); }, [&] { return text("runtime", e.runtime); },
              [&] { return text("container_id", e.container_id); }, [&] { return text("pod_uid", e.pod_uid); },
-             [&] { return text("qos_class", e.qos_class); });
+             [&] { return text("qos_class", e.qos_class); }, [&] { return text("container_name", e.container_name); },
+             [&] { return text("pod_name", e.pod_name); }, [&] { return text("pod_namespace", e.pod_namespace); },
+             [&] { return text("image", e.image); });
 }
 
 // Sorted ids of a dictionary; Errc::malformed when one is there twice.
@@ -161,6 +163,15 @@ Result<void> check_body(const ProcessSignal& s) {
 
 Result<void> check_body(const LimitChanged& l) {
   return all("limit_changed", [&] { return text("resource", l.resource); });
+}
+
+Result<void> check_body(const Observed& o) {
+  const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  if (o.what.empty() || !std::all_of(o.what.begin(), o.what.end(), is_word)) return malformed("observed: what: not a word of [a-z_]");
+  return all("observed", [&] { return text("what", o.what, limits::kMaxObservedWordBytes); }, [&] { return text("object", o.object); },
+             [&] { return text("reason", o.reason); }, [&] { return text("before", o.before); }, [&] { return text("after", o.after); },
+             [&] { return text("text", o.text, limits::kMaxObservedTextBytes); },
+             [&] { return number("count", static_cast<std::int64_t>(std::min<std::uint64_t>(o.count, kMaxSeq)), 1, std::numeric_limits<std::int64_t>::max()); });
 }
 
 Result<void> check_body(const Lost& l) {

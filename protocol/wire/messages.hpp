@@ -91,7 +91,15 @@ struct ExecutorPacket {
 
 // ---- dictionary ---------------------------------------------------------------------------------------------------
 
-enum class EntityKind : std::uint8_t { unknown = 0, node, pod, container, service, cgroup };
+// The last three are parts of a node that have values of their own; their parent is the node.
+enum class EntityKind : std::uint8_t { unknown = 0, node, pod, container, service, cgroup, filesystem, device, interface };
+
+// Bit of EntityEntry::cgroup_id of what is no cgroup, so that one number names every entity of a boot. The other bits: st_dev of a filesystem,
+// dev_t of a block device, index of a network interface, each with its EntityKind in bits 56 to 62.
+inline constexpr std::uint64_t kNoCgroup = std::uint64_t{1} << 63U;
+constexpr std::uint64_t key_of(EntityKind kind, std::uint64_t number) {
+  return kNoCgroup | (static_cast<std::uint64_t>(kind) << 56U) | (number & ((std::uint64_t{1} << 56U) - 1));
+}
 
 // One thing that signals are about. Sent once per connection before its first use, again when an attribute changed.
 // Spooled blocks and event frames carry the entries they use, so that they can be read alone.
@@ -99,13 +107,16 @@ struct EntityEntry {
   std::uint32_t id = 0;             // dictionary id: unique within one agent run, never 0
   EntityKind kind = EntityKind::unknown;
   std::uint32_t parent_id = 0;      // dictionary id of the pod or node that holds it; 0 for the node
-  std::uint64_t cgroup_id = 0;      // inode of the memory controller's cgroup folder; 0 for the node
+  std::uint64_t cgroup_id = 0;      // inode of the memory controller's cgroup folder; 0 for the node; key_of() for filesystem, device, interface
   std::string cgroup_path;          // as in /proc/PID/cgroup, "/kubepods/burstable/pod.../..."
-  std::string name;                 // best name for people: unit name, last path component, short container id
+  std::string name;                 // best name for people: unit name, last path component, short container id, mount point, device
   std::string runtime;              // "containerd", "cri-o", "docker", "systemd" or "" (plain)
   std::string container_id;         // 64 hex digits, or ""
   std::string pod_uid;              // dashes restored, or ""
   std::string qos_class;            // "guaranteed", "burstable", "besteffort", or ""
+  // As the container runtime tells them (CRI), each "" when it does not.
+  std::string container_name{}, pod_name{}, pod_namespace{};
+  std::string image{};              // as the pod asks for it
   friend bool operator==(const EntityEntry&, const EntityEntry&) = default;
 };
 
@@ -203,6 +214,17 @@ struct LimitChanged {
   friend bool operator==(const LimitChanged&, const LimitChanged&) = default;
 };
 
+// What a collector noticed, from a closed list of words (docs/metrics.md, "Events"): one fact that counters alone would not tell.
+struct Observed {
+  std::string what{};                // "connect_failed", "dns_failed", "filesystem_read_only": [a-z_], at most 40 bytes; the kind in case files
+  std::string object{};              // what it happened to: a peer "10.0.0.7:5432", a mount point, a file, a container; redacted; or ""
+  std::string reason{};              // errno name, rcode, runtime's reason, rule name; or ""
+  std::string before{}, after{};       // of a changed value; or ""
+  std::string text{};                // the kernel's or runtime's own words, redacted, at most 1 KiB; or ""
+  std::uint64_t count = 1;          // so many since the last event of the same what, object and reason
+  friend bool operator==(const Observed&, const Observed&) = default;
+};
+
 // The agent itself lost something: counted, per source, since the last such event.
 struct Lost {
   std::string source;
@@ -213,7 +235,7 @@ struct Lost {
 struct Event {
   std::uint32_t entity_id = 0;      // in Events::entities of the same frame; 0 for Lost, which is about the agent itself
   std::int64_t time_ns = 0;
-  std::variant<std::monostate, OomKill, ProcessExit, ProcessSignal, LimitChanged, Lost> body;
+  std::variant<std::monostate, OomKill, ProcessExit, ProcessSignal, LimitChanged, Lost, Observed> body;
   friend bool operator==(const Event&, const Event&) = default;
 };
 

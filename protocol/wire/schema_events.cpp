@@ -134,6 +134,22 @@ void write_body(const Lost& l, schema::Event::Builder event) {
   to.setCount(l.count);
 }
 
+void write_body(const Observed& o, schema::Event::Builder event) {
+  auto to = event.initObserved();
+  to.setWhat(to_text(o.what));
+  to.setObject(to_text(o.object));
+  to.setReason(to_text(o.reason));
+  to.setBefore(to_text(o.before));
+  to.setAfter(to_text(o.after));
+  to.setText(to_text(o.text));
+  to.setCount(o.count);
+}
+
+Observed read_observed(schema::Observed::Reader from) {
+  return {to_string(from.getWhat()), to_string(from.getObject()), to_string(from.getReason()), to_string(from.getBefore()),
+          to_string(from.getAfter()), to_string(from.getText()), from.getCount()};
+}
+
 Result<void> read_event(schema::Event::Reader from, Event& event) {
   event.entity_id = from.getEntityId();
   event.time_ns = from.getTimeNs();
@@ -150,6 +166,7 @@ Result<void> read_event(schema::Event::Reader from, Event& event) {
     case schema::Event::LOST:
       event.body = Lost{to_string(from.getLost().getSource()), from.getLost().getCount()};
       return {};
+    case schema::Event::OBSERVED: event.body = read_observed(from.getObserved()); return {};
   }
   return Error(Errc::unsupported, "body " + std::to_string(static_cast<unsigned>(from.which())));
 }

@@ -132,6 +132,10 @@ void write_entities(const std::vector<EntityEntry>& entities, capnp::List<schema
     to.setContainerId(to_text(e.container_id));
     to.setPodUid(to_text(e.pod_uid));
     to.setQosClass(to_text(e.qos_class));
+    to.setContainerName(to_text(e.container_name));
+    to.setPodName(to_text(e.pod_name));
+    to.setPodNamespace(to_text(e.pod_namespace));
+    to.setImage(to_text(e.image));
   }
 }
 
@@ -142,7 +146,7 @@ Result<std::vector<EntityEntry>> read_entities(capnp::List<schema::EntityEntry>:
   for (const auto from : list) {
     EntityEntry e;
     e.id = from.getId();
-    auto kind = read_enum("entity: kind", from.getKind(), EntityKind::cgroup);
+    auto kind = read_enum("entity: kind", from.getKind(), EntityKind::interface);
     if (!kind) return kind.error();
     e.kind = *kind;
     e.parent_id = from.getParentId();
@@ -153,6 +157,10 @@ Result<std::vector<EntityEntry>> read_entities(capnp::List<schema::EntityEntry>:
     e.container_id = to_string(from.getContainerId());
     e.pod_uid = to_string(from.getPodUid());
     e.qos_class = to_string(from.getQosClass());
+    e.container_name = to_string(from.getContainerName());
+    e.pod_name = to_string(from.getPodName());
+    e.pod_namespace = to_string(from.getPodNamespace());
+    e.image = to_string(from.getImage());
     entities.push_back(std::move(e));
   }
   return entities;

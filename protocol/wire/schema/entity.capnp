@@ -13,6 +13,9 @@ enum EntityKind {
   container @3;
   service @4;
   cgroup @5;
+  filesystem @6;
+  device @7;
+  interface @8;
 }
 
 struct EntityEntry {
@@ -28,6 +31,7 @@ struct EntityEntry {
 
   cgroupId @3 :UInt64;
   # Inode of the memory controller's cgroup folder. Unique while the node is up, not across reboots (see Hello.bootId). 0 for the node.
+  # filesystem, device, interface: bit 63 set, the kind in bits 56 to 62, below them st_dev, dev_t or the interface's index.
 
   cgroupPath @4 :Text;
   # As in /proc/PID/cgroup.
@@ -46,6 +50,12 @@ struct EntityEntry {
 
   qosClass @9 :Text;
   # "guaranteed", "burstable", "besteffort", or empty.
+
+  containerName @10 :Text;
+  podName @11 :Text;
+  podNamespace @12 :Text;
+  image @13 :Text;
+  # Of CRI, empty when it is not asked or does not say.
 }
 
 struct Uuid {

@@ -33,6 +33,7 @@ struct Event {
     processSignal @5 :ProcessSignal;
     limitChanged @6 :LimitChanged;
     lost @7 :Lost;
+    observed @8 :Observed;
   }
 }
 
@@ -155,4 +156,27 @@ struct Lost {
 
   count @1 :UInt64;
   # Since the last such event.
+}
+
+struct Observed {
+  # What a collector noticed, from the closed list of docs/metrics.md.
+
+  what @0 :Text;
+  # [a-z_], 1 to 40 bytes.
+
+  object @1 :Text;
+  # A peer, a mount point, a file, a container; or empty.
+
+  reason @2 :Text;
+  # errno name, rcode, the runtime's reason, a rule's name; or empty.
+
+  before @3 :Text;
+  after @4 :Text;
+  # Of a changed value; or empty.
+
+  text @5 :Text;
+  # The kernel's or runtime's own words, redacted, at most 1 KiB; or empty.
+
+  count @6 :UInt64 = 1;
+  # Since the last event of the same what, object and reason. Never 0.
 }

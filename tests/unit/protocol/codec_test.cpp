@@ -155,7 +155,7 @@ std::vector<Rule> rules() {
       {"entity twice", events([](Events&) {}), events([](Events& e) { e.entities.push_back(e.entities.front()); }), Errc::malformed, "twice"},
       {"entity id", events([](Events&) {}), events([](Events& e) { e.entities.push_back(EntityEntry{}); }), Errc::malformed, "id: 0"},
       {"entity kind", events([](Events& e) { e.entities[0].kind = EntityKind::cgroup; }),
-       events([](Events& e) { e.entities[0].kind = static_cast<EntityKind>(6); }), Errc::malformed, "kind: value 6"},
+       events([](Events& e) { e.entities[0].kind = static_cast<EntityKind>(9); }), Errc::malformed, "kind: value 9"},
       {"comm", events([](Events& e) { first_kill(e).victim.comm.assign(15, 'c'); }),
        events([](Events& e) { first_kill(e).victim.comm.assign(16, 'c'); }), Errc::too_large, "event 0: oom_kill: victim: comm: 16 bytes"},
       {"top processes", events([](Events& e) { first_kill(e).top_processes.resize(limits::kMaxTopProcesses); }),

@@ -15,7 +15,7 @@ bool coin(Random& random) { return (random() & 1U) != 0; }
 // Numbers of every size, with the edges of the type.
 template <class Number>
 Number number(Random& random) {
-  switch (below(random, 6)) {
+  switch (below(random, 7)) {
     case 0: return 0;
     case 1: return std::numeric_limits<Number>::max();
     case 2: return std::numeric_limits<Number>::min();
@@ -63,7 +63,7 @@ ProcessInfo process(Random& random) {
 EntityEntry entity(Random& random, std::uint32_t id, std::uint32_t parent) {
   EntityEntry e;
   e.id = id;
-  e.kind = static_cast<EntityKind>(below(random, 6));
+  e.kind = static_cast<EntityKind>(below(random, 9));
   e.parent_id = parent;
   e.cgroup_id = number<std::uint64_t>(random);
   e.cgroup_path = text(random, 200);
@@ -72,6 +72,10 @@ EntityEntry entity(Random& random, std::uint32_t id, std::uint32_t parent) {
   e.container_id = text(random, 64);
   e.pod_uid = text(random);
   e.qos_class = text(random);
+  e.container_name = text(random);
+  e.pod_name = text(random);
+  e.pod_namespace = text(random);
+  e.image = text(random);
   return e;
 }
 
@@ -104,6 +108,10 @@ Event event(Random& random, std::uint32_t entity_id) {
                              number<std::uint32_t>(random), number<std::uint64_t>(random)};
       break;
     case 4: e.body = LimitChanged{text(random), number<std::int64_t>(random), number<std::int64_t>(random)}; break;
+    case 5:
+      e.body = Observed{std::string(1 + below(random, 40), static_cast<char>('a' + below(random, 26))), text(random), text(random), text(random),
+                        text(random), text(random), 1 + below(random, 1000)};
+      break;
     default: e.body = Lost{text(random), number<std::uint64_t>(random)}; break;
   }
   return e;
