@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "node-agent/collectors/container_facts.hpp"
 #include "node-agent/collectors/waiting_folders.hpp"
 #include "node-agent/kernel/cgroup_reader.hpp"
 #include "protocol/wire/messages.hpp"
@@ -20,11 +21,6 @@ struct Entity {
   std::optional<kernel::CgroupReader> reader;   // absent for the node, for pods, and when the cgroup was gone before it was opened
   std::uint64_t hot_until_ns = 0;
   std::uint64_t removed_ns = 0;                 // 0: alive. Kept for a while so that late events still find their entity
-};
-
-// Names of a container as its runtime tells them (CRI); each "" when it does not.
-struct ContainerFacts {
-  std::string container_name, pod_name, pod_namespace, pod_uid, image;
 };
 
 // What changed since the last call of take_changes().

@@ -35,6 +35,7 @@ DOORS = [
     (r"prometheus/", ["aggregator/metrics", "aggregator/api"]),
     (r"cap-ng", ["node-agent/app", "node-agent/kernel", "node-agent/executor"]),
     (r"seccomp\.h", ["node-agent/executor"]),
+    (r"nghttp2/|google/protobuf/|.*\.pb\.h$", ["node-agent/cri"]),
     (r"re2/", ["node-agent/redaction"]),
 ]
 
