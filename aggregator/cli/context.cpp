@@ -119,7 +119,8 @@ Result<ContextsFile> parse_contexts(std::string_view bytes) {
   const auto cluster_result = clusters.each([&](std::string name, const json::object& cluster) {
     out.clusters.push_back({std::move(name), clusters.text(cluster, "server"),
                             clusters.text(cluster, "certificate-authority"),
-                            clusters.text(cluster, "tls-server-name", false)});
+                            clusters.text(cluster, "tls-server-name", false),
+                            clusters.text(cluster, "trusted-policy", false)});
   });
   if (!cluster_result) return cluster_result.error();
   const auto user_result = users.each([&](std::string name, const json::object& user) {
@@ -143,9 +144,10 @@ std::string render_contexts(const ContextsFile& file) {
     const auto& cluster = file.clusters[i];
     const auto server_name =
         cluster.server_name.empty() ? std::string() : ",\n      \"tls-server-name\": " + quoted(cluster.server_name);
+    const auto policy = cluster.trusted_policy.empty() ? std::string() : ",\n      \"trusted-policy\": " + quoted(cluster.trusted_policy);
     out += fmt::format(
-        "\n    {{\"name\": {}, \"cluster\": {{\n      \"server\": {},\n      \"certificate-authority\": {}{}}}}}{}",
-        quoted(cluster.name), quoted(cluster.server), quoted(cluster.certificate_authority), server_name,
+        "\n    {{\"name\": {}, \"cluster\": {{\n      \"server\": {},\n      \"certificate-authority\": {}{}{}}}}}{}",
+        quoted(cluster.name), quoted(cluster.server), quoted(cluster.certificate_authority), server_name, policy,
         separator(file.clusters, i));
   }
   out += "\n  ],\n  \"users\": [";
@@ -219,7 +221,8 @@ Outcome<Context> resolve_context(const ContextsFile& file, const std::string& fo
                  absolute(cluster->certificate_authority),
                  absolute(user->client_certificate),
                  absolute(user->client_key),
-                 is_agent_key(user->signing_key) ? user->signing_key : absolute(user->signing_key)};
+                 is_agent_key(user->signing_key) ? user->signing_key : absolute(user->signing_key),
+                 absolute(cluster->trusted_policy)};
 }
 
 }  // namespace fw::cli

@@ -20,6 +20,7 @@ std::string config_folder(const Environment& environment);
 
 struct Cluster {
   std::string name, server, certificate_authority, server_name;
+  std::string trusted_policy = {};  // a policy of this cluster that its people know to be right; "": none
 };
 struct User {
   std::string name, client_certificate, client_key;
@@ -47,7 +48,7 @@ Outcome<void> save_contexts(const std::string& folder, const ContextsFile& file)
 // One context with everything looked up and every path absolute.
 struct Context {
   std::string name, server, server_name, person;
-  std::string ca_file, certificate_file, key_file, signing_key = {};
+  std::string ca_file, certificate_file, key_file, signing_key = {}, trusted_policy = {};
 };
 
 // `wanted`: --context, else $FLEETWRIGHT_CONTEXT, else current-context.

@@ -261,7 +261,7 @@ class Writer {
   std::string contexts() const {
     ContextsFile out;
     out.current_context = "trial";
-    out.clusters.push_back({"trial", "https://" + reachable(plan_, plan_.listen_people), kNodeCa, {}});
+    out.clusters.push_back({"trial", "https://" + reachable(plan_, plan_.listen_people), kNodeCa, {}, kSignedPolicy});
     for (const auto& person : plan_.people) {
       const auto stem = "people/" + person;
       out.users.push_back({person, stem + ".crt", stem + ".key", stem + ".sign.key"});

@@ -52,7 +52,7 @@ Outcome<Loaded> load(Session& session, const std::string& file) {
 // The server's without a file.
 Outcome<Loaded> load_or_fetch(Session& session, const std::string& file) {
   if (!file.empty()) return load(session, file);
-  auto trust = fetch_trust(session);
+  auto trust = fetch_policy(session);
   if (!trust) return trust.error();
   return Loaded{{std::move(trust->object.document), std::move(trust->object.signatures)}, std::move(trust->policy)};
 }
@@ -165,7 +165,7 @@ Outcome<ExitCode> status(Session& session) {
     session.print_json(*body);
     return ExitCode::ok;
   }
-  const auto trust = fetch_trust(session);
+  const auto trust = fetch_policy(session);
   if (!trust) return trust.error();
   session.print(render::policy_status(trust->policy, trust->object, session.layout(), now_ms(session)));
   return ExitCode::ok;

@@ -9,6 +9,7 @@
 #include "aggregator/cli/command.hpp"
 #include "aggregator/cli/json_read.hpp"
 #include "aggregator/cli/plans/signing_desk.hpp"
+#include "aggregator/cli/policy/yaml_reader.hpp"
 #include "aggregator/cli/render/plan.hpp"
 #include "aggregator/cli/term/text.hpp"
 #include "protocol/authority/checkpoint.hpp"
@@ -18,8 +19,7 @@ namespace {
 
 using authority::Statement;
 
-constexpr std::int64_t kLifeMs = 3'600'000;   // for others to sign, and for nodes that are away
-constexpr std::int64_t kOriginLifeMs = 24 * kLifeMs;   // keys of roots lie in safes, and every node must hear of it
+constexpr std::int64_t kClocksDifferMs = 120'000;   // what nodes allow, too
 constexpr char kPath[] = "/api/v1/statements";
 
 struct StatementOptions {
@@ -105,7 +105,7 @@ Outcome<Statement> fresh(Session& session) {
   out.nonce = authority::make_nonce();
   out.policy_version = trust->policy.version;
   out.issued_ms = now_ms(session);
-  out.expires_ms = out.issued_ms + kLifeMs;
+  out.expires_ms = out.issued_ms + authority::kMaxStatementLifeMs;   // for others to sign, and for nodes that are away
   return out;
 }
 
@@ -121,6 +121,23 @@ Outcome<ExitCode> pause(Session& session, const StatementOptions& options) {
   return say_statement(session, std::move(*statement), options, "paused", false);   // stopping never waits for a question
 }
 
+// Why nobody should add a signature to what the server shows: who may say when it begins and ends could keep it back for the next pause.
+Outcome<std::string> not_to_be_joined(Session& session, const Statement& statement) {
+  const auto trust = fetch_trust(session);
+  if (!trust) return trust.error();
+  const auto now = now_ms(session);
+  const auto life_ms = authority::max_life_ms(statement);
+  if (statement.expires_ms <= now) return "it ended at " + time_text(statement.expires_ms);
+  if (statement.issued_ms > now + kClocksDifferMs) return "it is dated " + time_text(statement.issued_ms) + ", it is " + time_text(now);
+  if (statement.issued_ms < statement.expires_ms - life_ms) {
+    return fmt::format("it lives from {} to {}; nodes take {} s at most", time_text(statement.issued_ms), time_text(statement.expires_ms), life_ms / 1000);
+  }
+  if (statement.policy_version != trust->policy.version) {
+    return fmt::format("it is under policy version {}, yours is {}", statement.policy_version, trust->policy.version);
+  }
+  return std::string();
+}
+
 // Joins the one that others began, so that all sign the same.
 Outcome<ExitCode> resume(Session& session, const StatementOptions& options) {
   const auto server = session.server();
@@ -129,7 +146,13 @@ Outcome<ExitCode> resume(Session& session, const StatementOptions& options) {
   if (!known) return known.error();
   for (const auto& object : *known) {
     const auto statement = authority::parse_statement(object.document);
-    if (object.complete() || !statement || !std::holds_alternative<authority::Resume>(statement->body) || statement->expires_ms <= now_ms(session)) continue;
+    if (object.complete() || !statement || !std::holds_alternative<authority::Resume>(statement->body)) continue;
+    const auto why_not = not_to_be_joined(session, *statement);
+    if (!why_not) return why_not.error();
+    if (!why_not->empty()) {
+      session.say("a resume that the server shows is not signed: " + *why_not + "\n");
+      continue;
+    }
     return sign_and_post(session, {*statement, object.document, "resumed"}, options, true);
   }
   auto statement = fresh(session);
@@ -208,7 +231,7 @@ Outcome<ExitCode> new_origin(Session& session, const StatementOptions& options) 
   if (!server) return server.error();
   const auto head = newest_head(**server, trust->policy.log_key);
   if (!head) return head.error();
-  statement->expires_ms = statement->issued_ms + kOriginLifeMs;
+  statement->expires_ms = statement->issued_ms + authority::kMaxNewOriginLifeMs;
   statement->body = authority::NewOrigin{options.origin.empty() ? origin_after(head->origin) : options.origin, trust->policy.log_key, head->origin, head->size, head->root};
   return say_statement(session, std::move(*statement), options, "signed", true);
 }
@@ -235,7 +258,12 @@ Outcome<ExitCode> show_or_sign(Session& session, const StatementOptions& options
   if (!object) return object.error();
   const auto statement = authority::parse_statement(object->document);
   if (!statement) return failure_of(statement.error(), "the server's bytes are no statement", "sign nothing of this server");
-  if (sign) return sign_and_post(session, {*statement, object->document, "signed"}, options, true);
+  if (sign) {
+    const auto why_not = not_to_be_joined(session, *statement);
+    if (!why_not) return why_not.error();
+    if (!why_not->empty()) return Failure{ExitCode::plan_changed, "this statement is not one to sign", *why_not, "make it anew: fleetwright resume, or fleetwright statement new-origin"};
+    return sign_and_post(session, {*statement, object->document, "signed"}, options, true);
+  }
   session.print(render::statement_text(*statement, session.layout()));
   return ExitCode::ok;
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "aggregator/cli/files.hpp"
 #include "aggregator/cli/model.hpp"
 #include "aggregator/cli/policy/signed_policy.hpp"
 #include "aggregator/cli/render/plan.hpp"
@@ -52,9 +53,33 @@ Failure key_failure(const Error& error) {
           error.context, "`fleetwright key test` tries your key; `fleetwright key new` makes one"};
 }
 
+// What the person trusts: a signed policy, or the bytes that nodes read.
+Outcome<SignedPolicy> trusted_policy(const std::string& path) {
+  const auto bytes = read_file(path, kMaxConfigBytes);
+  if (!bytes) return failure_of(bytes.error(), "cannot read the trusted policy " + path, "the context's trusted-policy names it");
+  if (auto read = parse_signed_policy(*bytes)) return std::move(*read);
+  SignedPolicy compiled{Bytes(bytes->begin(), bytes->end()), {}};
+  if (const auto read = authority::parse_policy(compiled.document); !read) return failure_of(read.error(), path + " holds no policy", "the context's trusted-policy names it");
+  return compiled;
+}
+
 }  // namespace
 
 Outcome<Trust> fetch_trust(Session& session) {
+  auto trust = fetch_policy(session);
+  if (!trust) return trust.error();
+  const auto context = session.context();
+  if (!context || context->trusted_policy.empty()) return trust;
+  const auto mine = trusted_policy(context->trusted_policy);
+  if (!mine) return mine.error();
+  const auto why = why_not_trusted({trust->object.document, trust->object.signatures}, *mine);
+  if (why.empty()) return trust;
+  return Failure{ExitCode::not_authorised, "the server's policy does not go on from the one that you trust", why,
+                 "sign nothing of this server; if the roots changed, `fleetwright policy diff " + term::escape(context->trusted_policy) +
+                     "`, and put the new policy there"};
+}
+
+Outcome<Trust> fetch_policy(Session& session) {
   const auto server = session.server();
   if (!server) return server.error();
   const auto body = (*server)->get("/api/v1/policy");

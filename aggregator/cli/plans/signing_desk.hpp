@@ -11,12 +11,14 @@
 
 namespace fw::cli {
 
-// The newest policy of the server, parsed here.
+// The newest policy of the server, parsed here. fetch_trust: one that goes on from the context's trusted-policy, where it has one; what is
+// signed or counted goes by it. fetch_policy: whatever the server has, to be looked at.
 struct Trust {
   PolicyObject object;
   authority::Policy policy;
 };
 Outcome<Trust> fetch_trust(Session& session);
+Outcome<Trust> fetch_policy(Session& session);
 
 // `flag` (--key), else $FLEETWRIGHT_SIGNING_KEY, else the context's signing-key, else the SSH agent's only key of `listed`.
 Outcome<std::unique_ptr<Signer>> open_signer(Session& session, const std::string& flag, const std::vector<authority::PublicKey>& listed);

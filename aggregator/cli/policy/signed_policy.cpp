@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "aggregator/cli/signing/bytes_text.hpp"
 
 namespace fw::cli {
@@ -91,6 +93,21 @@ RootSignatures check_root_signatures(const SignedPolicy& policy, const authority
     }
   }
   return out;
+}
+
+std::string why_not_trusted(const SignedPolicy& theirs, const SignedPolicy& mine) {
+  if (theirs.document == mine.document) return {};
+  const auto theirs_says = authority::parse_policy(theirs.document), mine_says = authority::parse_policy(mine.document);
+  if (!theirs_says || !mine_says) return "it cannot be read";
+  if (theirs_says->organisation != mine_says->organisation) return "it is of " + theirs_says->organisation + ", you trust one of " + mine_says->organisation;
+  if (theirs_says->version <= mine_says->version) {
+    return fmt::format("its version {} is not later than {}, which you trust", theirs_says->version, mine_says->version);
+  }
+  for (const auto& [whose, roots] : {std::pair("roots that you trust", *mine_says), std::pair("own roots", *theirs_says)}) {
+    const auto good = check_root_signatures(theirs, roots).good.size();
+    if (good < roots.root_threshold) return fmt::format("{} of the {} signed it, {} must [roots-too-few]", good, whose, roots.root_threshold);
+  }
+  return {};
 }
 
 }  // namespace fw::cli

@@ -32,4 +32,8 @@ struct RootSignatures {
 };
 RootSignatures check_root_signatures(const SignedPolicy& policy, const authority::Policy& roots);
 
+// Why who trusts `mine` should not believe `theirs`; "" when it is the same, or a later one of that organisation that both its own and the
+// roots of `mine` signed, each by their threshold.
+std::string why_not_trusted(const SignedPolicy& theirs, const SignedPolicy& mine);
+
 }  // namespace fw::cli

@@ -295,6 +295,54 @@ def statements_are_signed_and_gathered(world):
 
 
 @test
+def a_resume_that_could_be_kept_for_years_is_signed_by_nobody(world):
+    now, hour = int(time.time() * 1000), 3_600_000
+    posted = []
+    world.fake.on_post["/api/v1/statements"] = lambda body: posted.append(body) or {"kind": "Statement", "document": body["document"], "state": "gathering", "people": ["alice"], "needed": 2}
+
+    def shown(issued_ms, expires_ms, version=1):
+        posted.clear()
+        document = maker("resume", issued_ms, expires_ms, version).strip()
+        raw = base64.b64decode(document)
+        digest = hashlib.sha256(b"fleet/statement/v1\n" + len(raw).to_bytes(8, "big") + raw).hexdigest()
+        world.fake.answers["/api/v1/statements"] = {"kind": "StatementList", "items": [
+            {"what": "resume", "document": document, "state": "gathering", "people": ["bob"], "needed": 2, "digest": digest}]}
+        return document, digest[:12]
+    for why, dates in {"nodes take 3600 s at most": (now, now + 365 * 24 * hour), "it is dated ": (now + 10 * 60_000, now + hour),
+                       "it ended at ": (now - hour, now - 60_000), "it is under policy version 2": (now, now + hour, 2)}.items():
+        document, digest = shown(*dates)
+        done = world.ask("resume", "--yes")
+        expect(done.returncode == 0 and why in done.stderr, f"{why}: {done.stderr}")
+        expect(len(posted) == 1 and posted[0]["document"] != document, f"{why}: one of its own is signed")
+        done = world.ask("statement", "sign", digest, "--yes")
+        expect(done.returncode == 5 and why in done.stderr and len(posted) == 1, f"{why}: {done.returncode} {done.stderr}")
+    document, digest = shown(now - 60_000, now + 30 * 60_000)
+    expect(world.ask("resume", "--yes").returncode == 0 and posted[0]["document"] == document, "a good one is joined")
+    world.fake.answers["/api/v1/statements"] = {"kind": "StatementList", "items": []}
+
+
+@test
+def a_policy_of_other_roots_is_believed_by_nobody(world):
+    world.serve_plan()
+    right = world.fake.answers["/api/v1/policy"]
+    other = world.root + "/other"
+    done = world.run("init", "--dir", other, "--person", "alice", "--person", "bob", "--node", "node-a")
+    expect(done.returncode == 0, done.stderr)
+    forged = json.loads(pathlib.Path(other + "/policy/policy.json").read_text())
+    try:
+        world.fake.answers["/api/v1/policy"] = dict(right, document=forged["document"], signatures=forged["signatures"])
+        done = world.approve("alice")
+        expect(done.returncode == 6 and "does not go on from the one that you trust" in done.stderr and not world.votes, f"{done.returncode} {done.stderr}")
+        for command in (("pause", "--reason", "x"), ("resume", "--yes")):
+            done = world.ask(*command)
+            expect(done.returncode == 6 and "one that you trust" in done.stderr, f"{command}: {done.returncode} {done.stderr}")
+        expect(world.ask("policy", "show").returncode == 0, "it can be looked at")
+    finally:
+        world.fake.answers["/api/v1/policy"] = right
+    expect(world.approve("alice").returncode == 0, "the right one")
+
+
+@test
 def settle_closes_what_a_node_cannot_tell(world):
     world.serve_plan()
     expect(world.ask("settle", "7", "--happened", "--reason", "looked", "--yes").returncode == 5, "only UNKNOWN")
@@ -442,14 +490,17 @@ def a_real_ssh_agent_signs(world):
         subprocess.run(["ssh-add", "-q", key], check=True, timeout=60, env=dict(world.environment, SSH_AUTH_SOCK=socket), stderr=subprocess.DEVNULL)
         listed = world.run("key", "list", SSH_AUTH_SOCK=socket).stdout.strip().split("\t")
         expect(listed[2] == "alice@laptop" and listed[3].startswith("ed25519:"), listed)
-        # The policy lists the agent's key for alice.
+        # The next policy lists the agent's key for alice.
         yaml = world.root + "/agent-policy.yaml"
         text = pathlib.Path(world.folder + "/policy/policy.yaml").read_text()
+        text = text.replace("version: 1", "version: 2")
         pathlib.Path(yaml).write_text(re.sub(r'(person: "alice"(?:.|\n)*?- )"ed25519:[^"]*"', lambda m: m.group(1) + '"' + listed[3] + '"', text, count=1))
         expect(world.run("policy", "compile", yaml, "-o", world.root + "/agent-policy.bin").returncode == 0, "compile")
-        expect(world.run("policy", "sign", world.root + "/agent-policy.bin", "--key", world.folder + "/authority/root-1.key", "--yes").returncode == 0, "sign")
+        for root in ("root-1", "root-2"):
+            expect(world.run("policy", "sign", world.root + "/agent-policy.bin", "--key", f"{world.folder}/authority/{root}.key", "--yes").returncode == 0, "sign")
         world.policy_file = world.root + "/agent-policy.json"
-        world.fake.answers["/api/v1/policy"]["document"] = json.loads(pathlib.Path(world.policy_file).read_text())["document"]
+        signed = json.loads(pathlib.Path(world.policy_file).read_text())
+        world.fake.answers["/api/v1/policy"].update(document=signed["document"], signatures=signed["signatures"])
         tested = world.ask("key", "test", "--key", "ssh-agent", SSH_AUTH_SOCK=socket)
         expect(tested.returncode == 0 and "SSH agent (alice@laptop)" in tested.stderr and "alice's" in tested.stderr, tested.stderr)
         world.serve_plan()

@@ -93,11 +93,18 @@ int check_signed(Domain domain, const char* policy_file) {
   return 0;
 }
 
+int print_resume(std::int64_t issued_ms, std::int64_t expires_ms, std::uint64_t version) {
+  Statement resume{Resume{"as the server has it"}, make_nonce(), version, issued_ms, expires_ms};
+  std::cout << encode_base64(to_bytes(resume)) << "\n";
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "plan" && argc >= 3) return print_plan(std::strtoll(argv[2], nullptr, 10), argc > 3 ? argv[3] : nullptr);
+  if (verb == "resume" && argc == 5) return print_resume(std::strtoll(argv[2], nullptr, 10), std::strtoll(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10));
   if (verb == "count" && argc == 5) return count(argv[2], argv[3], std::strtoll(argv[4], nullptr, 10));
   if ((verb == "statement" || verb == "standing") && argc == 3) {
     return check_signed(verb == "statement" ? Domain::statement : Domain::standing, argv[2]);
