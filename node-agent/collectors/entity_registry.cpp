@@ -80,6 +80,7 @@ void EntityRegistry::scan(std::uint64_t mono_ns) {
     if (entity.removed_ns == 0 && !is_part && !paths_.contains(entity.entry.cgroup_id)) mark_removed(id, mono_ns);
     if (entity.removed_ns != 0 && mono_ns - entity.removed_ns > kKeepRemovedNs) {
       by_cgroup_.erase(entity.entry.cgroup_id);
+      if (const auto named = by_container_.find(entity.entry.container_id); named != by_container_.end() && named->second == id) by_container_.erase(named);
       entities_.erase(id);
     }
   }
@@ -176,6 +177,7 @@ Entity* EntityRegistry::add(std::uint64_t cgroup_id, const std::string& path, st
   const auto id = entity.entry.id;
   changes_.entries.push_back(entity.entry);
   by_cgroup_[cgroup_id] = id;
+  if (entity.entry.kind == wire::EntityKind::container) by_container_[entity.entry.container_id] = id;
   ++alive_;
   return &entities_.emplace(id, std::move(entity)).first->second;
 }
@@ -285,19 +287,41 @@ std::optional<std::uint32_t> EntityRegistry::entity_of(std::uint64_t cgroup_id) 
 }
 
 bool EntityRegistry::describe(std::string_view container_id, const ContainerFacts& facts) {
-  for (auto& [id, entity] : entities_) {
-    if (entity.removed_ns != 0 || entity.entry.container_id != container_id) continue;
-    auto& entry = entity.entry;
-    const auto before = entry;
-    entry.container_name = facts.container_name;
-    entry.pod_name = facts.pod_name;
-    entry.pod_namespace = facts.pod_namespace;
-    entry.image = facts.image;
-    if (entry.pod_uid.empty()) entry.pod_uid = facts.pod_uid;
-    if (!(entry == before)) changes_.entries.push_back(entry);
-    return true;
+  auto* const entity = of_container(container_id);
+  if (entity == nullptr || entity->removed_ns != 0) return false;
+  auto entry = entity->entry;
+  entry.container_name = facts.container_name;
+  entry.pod_name = facts.pod_name;
+  entry.pod_namespace = facts.pod_namespace;
+  entry.image = facts.image;
+  if (entry.pod_uid.empty()) entry.pod_uid = facts.pod_uid;
+  change(*entity, std::move(entry));
+  if (auto* const pod = find(entity->entry.parent_id); pod != nullptr && pod->entry.kind == wire::EntityKind::pod) {
+    auto pod_entry = pod->entry;
+    pod_entry.pod_name = facts.pod_name;
+    pod_entry.pod_namespace = facts.pod_namespace;
+    change(*pod, std::move(pod_entry));
   }
-  return false;
+  return true;
+}
+
+void EntityRegistry::change(Entity& entity, wire::EntityEntry entry) {
+  if (entry == entity.entry) return;
+  entity.entry = std::move(entry);
+  changes_.entries.push_back(entity.entry);
+}
+
+Entity* EntityRegistry::of_container(std::string_view container_id) {
+  const auto found = by_container_.find(container_id);
+  return found == by_container_.end() ? nullptr : find(found->second);
+}
+
+Entity* EntityRegistry::of_pod(std::string_view pod_uid) {
+  if (pod_uid.empty()) return nullptr;
+  for (auto& [id, entity] : entities_) {
+    if (entity.removed_ns == 0 && entity.entry.kind == wire::EntityKind::pod && entity.entry.pod_uid == pod_uid) return &entity;
+  }
+  return nullptr;
 }
 
 DictionaryChanges EntityRegistry::take_changes() { return std::exchange(changes_, {}); }

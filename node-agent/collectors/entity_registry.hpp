@@ -63,8 +63,11 @@ class EntityRegistry {
   std::uint32_t part(wire::EntityKind kind, std::uint64_t number, std::string_view name);
   // The entity of a cgroup that lives, without looking at folders.
   std::optional<std::uint32_t> entity_of(std::uint64_t cgroup_id) const;
-  // What the container runtime knows of a container. false: no entity has that id (yet).
+  // What the container runtime knows of a container, and of its pod. false: no living entity has that id (yet).
   bool describe(std::string_view container_id, const ContainerFacts& facts);
+  // The newest entity of a container, also a removed one that is kept; nullptr: none.
+  Entity* of_container(std::string_view container_id);
+  Entity* of_pod(std::string_view pod_uid);   // nullptr: none that lives
 
   DictionaryChanges take_changes();
   // The entry and those above it, parents first.
@@ -86,12 +89,14 @@ class EntityRegistry {
   bool settle(std::uint64_t cgroup_id, std::uint64_t mono_ns);   // false: still nothing in it
   Entity* add(std::uint64_t cgroup_id, const std::string& path, std::optional<kernel::CgroupReader> reader);
   std::uint32_t pod_entity(std::string_view pod_path);
+  void change(Entity& entity, wire::EntityEntry entry);
 
   const kernel::CgroupLayout& layout_;
   std::size_t max_entities_;
   kernel::FdBudget budget_;
   std::map<std::uint32_t, Entity> entities_;
   std::unordered_map<std::uint64_t, std::uint32_t> by_cgroup_;       // cgroup id -> entity, also removed ones that are kept
+  std::map<std::string, std::uint32_t, std::less<>> by_container_;   // container id -> its newest entity
   std::unordered_map<std::uint64_t, std::string> paths_;             // every folder seen by the last scan or made since
   std::unordered_map<std::uint64_t, std::uint64_t> new_folders_;     // cgroup id -> until when it counts as new
   WaitingFolders waiting_;

@@ -9,12 +9,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
 #include "common/result.hpp"
 #include "node-agent/collectors/collector.hpp"
+#include "node-agent/collectors/container_facts.hpp"
 #include "node-agent/kernel/kernel_probe.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/wire/messages.hpp"
@@ -73,6 +75,10 @@ class NodeSensors {
   virtual std::uint64_t next_tick_mono_ns() const = 0;
   virtual wire::Samples tick() = 0;                     // reads what is due now; columns may be empty
   virtual void focus(std::span<const std::uint64_t> cgroup_ids, std::uint64_t until_mono_ns) = 0;
+  // What the container runtime says. Facts wait up to a minute for a container's entity to appear; words wait 10 s, then go to its pod or the
+  // node. Both bounded; what is too much is counted as lost. container_id "": the node. wall_ns: when it was, 0 for now.
+  virtual void describe(std::string_view container_id, const ContainerFacts& facts) = 0;
+  virtual void observe(std::string_view container_id, wire::Observed what, std::int64_t wall_ns) = 0;
   virtual void set_periods(std::chrono::milliseconds sample, std::chrono::milliseconds hot) = 0;
 
   // The dictionary as it is now, for a new connection or for self-contained spool blocks.

@@ -23,6 +23,7 @@ EventBatch Sensors::drain(std::size_t budget) {
   take_filled_folders(now);
   take_written_limits(now);
   take_kernel_events(budget, now);
+  settle_containers(now);
   EventBatch batch;
   while (!pending_.empty() && batch.events.size() < budget) {
     registry_.append_with_parents(pending_.front().entity_id, batch.entities);

@@ -36,6 +36,8 @@ wire::Samples Sensors::tick() {
   report_drops(now);
   if (regular && (now >= next_scan_ns_ || !bpf_tells_folders_)) scan(now);
   registry_.check_candidates(now);
+  runtime_words_in_tick_ = 0;
+  settle_containers(now);
 
   std::vector<SampledEntity> due;
   anything_hot_ = false;

@@ -1,10 +1,12 @@
 // The NodeSensors that open() gives. Inside node-agent/collectors only; its parts: sources in node_sensors.cpp, events and limits in
-// sensor_events.cpp, ticks in sensor_samples.cpp.
+// sensor_events.cpp, words of the container runtime in sensor_containers.cpp, ticks in sensor_samples.cpp.
 #pragma once
 #include <unistd.h>
 
 #include <array>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +52,9 @@ class Sensors final : public NodeSensors, private SampleSink {
   void focus(std::span<const std::uint64_t> cgroup_ids, std::uint64_t until_mono_ns) override;
   void set_periods(std::chrono::milliseconds sample, std::chrono::milliseconds hot) override;
 
+  void describe(std::string_view container_id, const ContainerFacts& facts) override;
+  void observe(std::string_view container_id, wire::Observed what, std::int64_t wall_ns) override;
+
   std::vector<wire::EntityEntry> entities() const override;
   std::vector<wire::MetricEntry> metrics() const override { return metrics_; }
   const kernel::KernelFeatures& features() const override { return features_; }
@@ -77,6 +82,21 @@ class Sensors final : public NodeSensors, private SampleSink {
   void push_lost(const char* source, std::uint64_t count, std::uint64_t now);
   // Before the kernel's events: an OOM kill of a cgroup that just got its first process finds its limit known.
   void take_filled_folders(std::uint64_t now);
+
+  // ---- containers -------------------------------------------------------------------------------------------------
+
+  // A container that the runtime knows and the cgroups do not show yet.
+  struct RuntimeWord {
+    wire::Observed what;
+    std::uint64_t mono_ns = 0;
+  };
+  struct WaitingContainer {
+    ContainerFacts facts;
+    std::vector<RuntimeWord> words;
+    std::uint64_t since_ns = 0;
+  };
+  void settle_containers(std::uint64_t now);
+  void push_word(Entity& entity, RuntimeWord word, std::uint64_t now);
 
   // ---- limits -----------------------------------------------------------------------------------------------------
 
@@ -124,6 +144,8 @@ class Sensors final : public NodeSensors, private SampleSink {
   std::size_t observed_in_tick_ = 0;          // by the running collector
   std::uint64_t observed_dropped_ = 0, observed_dropped_reported_ = 0;
 
+  std::map<std::string, WaitingContainer, std::less<>> waiting_containers_;
+  std::size_t runtime_words_in_tick_ = 0;
   std::deque<wire::Event> pending_;
   std::uint64_t pending_dropped_ = 0, pending_dropped_reported_ = 0;
   std::array<std::uint64_t, FW_DROP_KINDS> dropped_{};
