@@ -9,7 +9,9 @@
 
 #include "common/units.hpp"
 #include "node-agent/collectors/cpu/cpu_collector.hpp"
+#include "node-agent/collectors/dns/dns_collector.hpp"
 #include "node-agent/collectors/memory/memory_collector.hpp"
+#include "node-agent/collectors/network/network_collector.hpp"
 #include "node-agent/collectors/pids/pids_collector.hpp"
 #include "node-agent/collectors/process/process_collector.hpp"
 #include "node-agent/collectors/psi/psi_collector.hpp"
@@ -42,6 +44,8 @@ Sensors::Sensors(SensorsConfig config, const Clock& clock, kernel::CgroupLayout 
   collectors_.push_back(make_psi_collector());
   collectors_.push_back(make_pids_collector());
   collectors_.push_back(make_process_collector());
+  collectors_.push_back(make_network_collector({.proc = config_.proc_root, .sys = config_.root_prefix + "/sys"}));
+  collectors_.push_back(make_dns_collector());
   for (const auto& collector : collectors_) {
     for (const auto& metric : collector->info().metrics) {
       const auto id = static_cast<std::uint32_t>(metrics_.size() + 1);
@@ -167,7 +171,8 @@ std::string_view unit_text(Unit unit) noexcept {
 }
 
 std::vector<CollectorInfo> list_collectors() {
-  return {memory_collector_info(), cpu_collector_info(), psi_collector_info(), pids_collector_info(), process_collector_info()};
+  return {memory_collector_info(), cpu_collector_info(), psi_collector_info(), pids_collector_info(), process_collector_info(),
+          network_collector_info(), dns_collector_info()};
 }
 
 }  // namespace fw::collectors

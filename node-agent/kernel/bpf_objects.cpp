@@ -15,7 +15,11 @@
 #include "node-agent/kernel/bpf_sensors.hpp"
 #include "node-agent/kernel/capabilities.hpp"
 // The skeletons name types of bpf/events.h.
+#include "node-agent/bpf/dns.h"
+#include "node-agent/bpf/network.h"
+#include "fw_dns.skel.h"
 #include "fw_memory.skel.h"
+#include "fw_network.skel.h"
 #include "fw_process.skel.h"
 
 namespace fw::kernel {
@@ -38,6 +42,12 @@ constexpr std::array kPrograms{
     ProgramSpec{"signal_generate", "signal", "signal_generate"},
     ProgramSpec{"process_fork", "process_birth", "sched_process_fork"},
     ProgramSpec{"cgroup_mkdir", "cgroup_new", "cgroup_mkdir"},
+    ProgramSpec{"socket_state", "connects", "inet_sock_set_state"},
+    ProgramSpec{"socket_retransmit", "retransmits", "tcp_retransmit_skb"},
+    ProgramSpec{"socket_reset_sent", "resets", "tcp_send_reset"},
+    ProgramSpec{"socket_reset_received", "resets", "tcp_receive_reset"},
+    ProgramSpec{"dns_query", "dns", "net_dev_queue"},
+    ProgramSpec{"dns_answer", "dns", "netif_receive_skb"},
 };
 constexpr std::string_view kOomByPid = "mark_victim_pid";   // classic tracepoint, used when mark_victim cannot be
 
@@ -55,6 +65,10 @@ constexpr std::array kPurposes{
     PurposeSpec{"signal", ""},
     PurposeSpec{"process_birth", "parent of the process tells whether it is a container's main process"},
     PurposeSpec{"cgroup_new", "scan of the cgroup folders"},
+    PurposeSpec{"connects", ""},
+    PurposeSpec{"retransmits", "counters of the network namespace"},
+    PurposeSpec{"resets", "counters of the network namespace"},
+    PurposeSpec{"dns", ""},
 };
 
 // Made by the first object, used by all. Other maps belong to one object.
@@ -134,6 +148,8 @@ class Objects final : public BpfSensors {
     check_features();
     load("memory", &fw_memory_bpf__elf_bytes);
     load("process", &fw_process_bpf__elf_bytes);
+    load("network", &fw_network_bpf__elf_bytes);
+    load("dns", &fw_dns_bpf__elf_bytes);
     if (!objects_.empty()) attach_all();
     ::malloc_trim(0);   // libbpf has had the kernel's whole BTF in memory, more than all the agent needs afterwards
     return statuses();
