@@ -28,6 +28,12 @@ inline constexpr std::size_t kMaxObservedWordBytes = 40;          // Observed::w
 inline constexpr std::size_t kMaxObservedTextBytes = 1_KiB;       // Observed::text
 inline constexpr std::size_t kMaxTopProcesses = 8;                // in one oom_kill event
 inline constexpr std::size_t kMaxExecutorPacketBytes = 160_KiB;
+inline constexpr std::size_t kMaxProbeKindBytes = 40;
+inline constexpr std::size_t kMaxProbeArguments = 8;
+inline constexpr std::size_t kMaxProbeValueBytes = 512;           // of one argument
+inline constexpr std::size_t kMaxProbeResultBytes = 128_KiB;      // of its text
+inline constexpr std::chrono::milliseconds kMaxProbeTime{60'000};
+inline constexpr std::size_t kMaxProbesWaiting = 16;              // of one session, at the aggregator
 inline constexpr std::int64_t kMaxWallNs = 4'102'444'800'000'000'000;   // 2100-01-01: sums and differences of two wall times fit 64 bits
 inline constexpr std::uint32_t kMaxEventsPerSecondPerNode = 2'000;  // token bucket, burst = 5 s
 inline constexpr std::size_t kMaxSessionsPerAggregator = 10'000;

@@ -195,6 +195,7 @@ void ExecutorCore::claim(const Attempt& attempt, const Approved& approved) {
   record.snapshot = std::move(*snapshot);
   record.uses = uses_of(approved);
   record.boot = config_.boot;
+  record.policy_version = policy_.version;
   record.started_ms = now_ms_;
   const auto ttl = ttl_ms(plan.action);
   if (ttl != 0 && !record.snapshot.empty()) record.restore_at_ms = now_ms_ + static_cast<std::int64_t>(ttl);

@@ -96,7 +96,7 @@ void fields(Io& io, T& record) {
   } else if constexpr (std::is_same_v<Body, PlanRecord>) {
     io(record.digest), io(record.action_class), io(record.state), io(record.acted), io(record.effect_missing), io(record.rolled_back);
     io(record.acknowledged), io(record.plan), io(record.snapshot), io(record.code), io(record.sentence), io(record.before), io(record.after);
-    io.list(record.uses), io(record.boot.bytes), io(record.not_after_ms), io(record.started_ms), io(record.ended_ms), io(record.finish_at_ms);
+    io.list(record.uses), io(record.boot.bytes), io(record.policy_version), io(record.not_after_ms), io(record.started_ms), io(record.ended_ms), io(record.finish_at_ms);
     io(record.effect_by_ms), io(record.restore_at_ms), io(record.outcome_seq), io(record.outcome_hash);
   } else if constexpr (std::is_same_v<Body, DenialRecord>) {
     io(record.plan), io(record.keep_until_ms);

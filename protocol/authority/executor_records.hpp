@@ -53,6 +53,7 @@ struct PlanRecord {
   std::string code, sentence, before, after;
   std::vector<std::string> uses;     // what the claim counts as
   Uuid boot;                         // of the claim
+  std::uint64_t policy_version = 0;  // under which it was claimed
   std::int64_t not_after_ms = 0;
   std::int64_t started_ms = 0, ended_ms = 0;
   std::int64_t finish_at_ms = 0;     // end of a kill's grace; 0: none, or over

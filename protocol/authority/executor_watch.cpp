@@ -90,6 +90,10 @@ std::optional<Refusal> ExecutorCore::may_run_again(const PlanRecord& record, con
   if (now_ms_ > record.not_after_ms + policy_.time_skew_ms) return Refusal{Code::expired, "its window is over"};
   if (record.action_class >= 1 && (state_.facts().paused || policy_.paused)) return Refusal{Code::paused, "all actions are paused"};
   if (config_.observe_only) return Refusal{Code::observe_only, "this node only observes"};
+  if (record.policy_version != policy_.version) {
+    return Refusal{Code::policy_version_other, "it was approved under policy version " + std::to_string(record.policy_version) + ", this node has version " +
+                                                   std::to_string(policy_.version) + " by now"};
+  }
   if (other_of(plan)) return check_extension(plan);   // what they check beside that was changed by themselves
   for (const auto& check : plan.preconditions) {
     const auto read = target.read(check.probe);

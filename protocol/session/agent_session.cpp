@@ -59,6 +59,8 @@ std::optional<Error> AgentSession::receive(wire::Message message, Now now, Outpu
     paused_until_ns_ = now.mono_ns + std::uint64_t{slow->pause_ms} * 1'000'000;
   } else if (std::holds_alternative<wire::ExecutorPacket>(message)) {
     if ((hello_.features & wire::kFeatureExecutor) == 0) return out_of_order("a packet for an executor that this node does not have");
+  } else if (std::holds_alternative<wire::Probe>(message)) {
+    if ((hello_.features & wire::kFeatureProbes) == 0) return out_of_order("a probe, which this node does not answer");
   } else if (!std::holds_alternative<wire::Focus>(message)) {
     return out_of_order("a message that only an agent may send");
   }
@@ -121,6 +123,14 @@ Result<Output> AgentSession::send_executor(const wire::ExecutorPacket& packet, N
   if (auto ok = may_send(); !ok) return ok.error();
   if ((hello_.features & wire::kFeatureExecutor) == 0) return Error(Errc::conflict, "session: Hello did not announce an executor");
   auto frame = link_.encode(packet);
+  if (!frame) return frame.error();
+  return Output{std::move(*frame), {}, {}};
+}
+
+Result<Output> AgentSession::send_probe_result(const wire::ProbeResult& result, Now) {
+  if (auto ok = may_send(); !ok) return ok.error();
+  if ((hello_.features & wire::kFeatureProbes) == 0) return Error(Errc::conflict, "session: Hello did not announce probes");
+  auto frame = link_.encode(result);
   if (!frame) return frame.error();
   return Output{std::move(*frame), {}, {}};
 }

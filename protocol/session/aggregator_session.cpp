@@ -24,6 +24,7 @@ std::optional<Error> AggregatorSession::receive(wire::Message message, Now now, 
     if (hello_seen_) return out_of_order("a second Hello");
     hello_seen_ = true;
     has_executor_ = (hello->features & wire::kFeatureExecutor) != 0;
+    answers_probes_ = (hello->features & wire::kFeatureProbes) != 0;
   } else if (std::holds_alternative<wire::Goodbye>(message)) {
     link_.close(out, Error(Errc::gone, "session: the agent said goodbye: " + std::get<wire::Goodbye>(message).reason));
   } else if (!link_.established()) {
@@ -39,6 +40,8 @@ std::optional<Error> AggregatorSession::receive(wire::Message message, Now now, 
     unacked_.push_back(events->seq);
   } else if (std::holds_alternative<wire::ExecutorPacket>(message)) {
     if (!has_executor_) return out_of_order("a packet of an executor that Hello did not announce");
+  } else if (std::holds_alternative<wire::ProbeResult>(message)) {
+    if (!answers_probes_) return out_of_order("a result of a probe from a node that answers none");
   } else if (!std::holds_alternative<wire::Samples>(message)) {
     return out_of_order("a message that only an aggregator may send");
   }
@@ -82,6 +85,11 @@ Result<Output> AggregatorSession::focus(const wire::Focus& focus, Now) { return 
 Result<Output> AggregatorSession::send_executor(const wire::ExecutorPacket& packet, Now) {
   if (hello_seen_ && !has_executor_) return Error(Errc::unsupported, "session: this node has no executor");
   return send(packet);
+}
+
+Result<Output> AggregatorSession::send_probe(const wire::Probe& probe, Now) {
+  if (hello_seen_ && !answers_probes_) return Error(Errc::unsupported, "session: this node answers no probes");
+  return send(probe);
 }
 
 Output AggregatorSession::goodbye(std::string reason, Now) { return link_.goodbye(std::move(reason)); }

@@ -5,7 +5,8 @@
 //   Hello            ->
 //                    <-         Welcome            then, in any order:
 //   Samples, Events  ->
-//                    <-         Ack, Slow, Focus
+//                    <-         Ack, Slow, Focus, Probe
+//   ProbeResult      ->
 //   Ping, Pong, Goodbye, ExecutorPacket  <->
 //
 // How to drive a session: open the connection, make the session with the time at which the attempt began, write Output::write, feed
@@ -105,7 +106,7 @@ class Link {
 
 // Threading: one executor. Blocking: CPU only. Lifetime: one connection.
 //
-// Handed up: Welcome (once), Ack, Slow, Focus, ExecutorPacket, Goodbye.
+// Handed up: Welcome (once), Ack, Slow, Focus, ExecutorPacket, Probe, Goodbye.
 class AgentSession {
  public:
   // `started`: when the connection attempt began; TLS and the handshake share limits::kHandshakeTimeout.
@@ -127,6 +128,8 @@ class AgentSession {
   // Errc::conflict before Welcome and when our Hello did not say that we have an executor, Errc::gone after the end, Errc::malformed,
   // Errc::too_large.
   Result<Output> send_executor(const wire::ExecutorPacket& packet, Now now);
+  // Errc::conflict before Welcome and when our Hello did not say that we answer probes, else as send_executor.
+  Result<Output> send_probe_result(const wire::ProbeResult& result, Now now);
   // Says goodbye and ends the session; the Output has `close` = Errc::gone.
   Output goodbye(std::string reason, Now now);
 
@@ -151,7 +154,7 @@ class AgentSession {
 
 // Threading: one executor. Blocking: CPU only. Lifetime: one connection.
 //
-// Handed up: Hello (once), Samples, Events, ExecutorPacket, Goodbye. The peer's identity is not here: it comes from the TLS certificate.
+// Handed up: Hello (once), Samples, Events, ExecutorPacket, ProbeResult, Goodbye. The peer's identity is not here: it comes from the TLS certificate.
 class AggregatorSession {
  public:
   explicit AggregatorSession(Now started);
@@ -170,10 +173,13 @@ class AggregatorSession {
   Result<Output> focus(const wire::Focus& focus, Now now);
   // Errc::unsupported when the node has no executor (has_executor()).
   Result<Output> send_executor(const wire::ExecutorPacket& packet, Now now);
+  // Errc::unsupported when the node answers none (answers_probes()).
+  Result<Output> send_probe(const wire::Probe& probe, Now now);
   Output goodbye(std::string reason, Now now);
 
   bool ready() const noexcept { return link_.open() && link_.established(); }       // Welcome was sent, not over
   bool has_executor() const noexcept { return has_executor_; }                      // by the agent's Hello
+  bool answers_probes() const noexcept { return answers_probes_; }
   std::size_t unacked_frames() const noexcept { return unacked_.size(); }
   std::optional<ClockEstimate> peer_clock() const { return link_.peer_clock(); }
 
@@ -184,6 +190,7 @@ class AggregatorSession {
   detail::Link link_;
   bool hello_seen_ = false;
   bool has_executor_ = false;
+  bool answers_probes_ = false;
   std::uint64_t acknowledged_seq_ = 0;
   std::uint64_t last_seq_ = 0;                             // newest received or acknowledged
   std::deque<std::uint64_t> unacked_;

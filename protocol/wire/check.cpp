@@ -240,6 +240,26 @@ Result<void> check_one(const ExecutorPacket& p) {
     return Error(Errc::too_large, "executor: bytes: " + std::to_string(p.bytes.size()) + ", at most " + std::to_string(limits::kMaxExecutorPacketBytes));
   return {};
 }
+Result<void> check_one(const Probe& p) {
+  const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  return all("probe", [&]() -> Result<void> {
+               if (p.id == 0) return malformed("id: 0");
+               if (p.kind.empty() || !std::all_of(p.kind.begin(), p.kind.end(), is_word)) return malformed("kind: not a word of [a-z_]");
+               return {};
+             },
+             [&] { return text("kind", p.kind, limits::kMaxProbeKindBytes); }, [&] { return text("target", p.target); },
+             [&] { return number("deadline_ms", p.deadline_ms, 1, limits::kMaxProbeTime.count()); },
+             [&] { return at_most("arguments", p.arguments.size(), limits::kMaxProbeArguments); },
+             [&] {
+               return each("argument", p.arguments, [](const ProbeArgument& a) {
+                 return all("argument", [&] { return text("name", a.name, limits::kMaxProbeKindBytes); }, [&] { return text("value", a.value, limits::kMaxProbeValueBytes); });
+               });
+             });
+}
+Result<void> check_one(const ProbeResult& r) {
+  return all("probe_result", [&] { return in_range("status", r.status, ProbeStatus::timeout); },
+             [&] { return text("text", r.text, limits::kMaxProbeResultBytes); });
+}
 Result<void> check_one(const Samples& s) { return check_samples(s); }
 Result<void> check_one(const Events& e) { return check_events(e); }
 

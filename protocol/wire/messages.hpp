@@ -19,6 +19,7 @@ namespace fw::wire {
 
 // Bits of Hello::features.
 inline constexpr std::uint64_t kFeatureExecutor = 1;   // the agent relays ExecutorPacket
+inline constexpr std::uint64_t kFeatureProbes = 2;     // the agent answers Probe
 
 // Agent -> aggregator, first message. The node's identity is the TLS certificate, never this message.
 struct Hello {
@@ -87,6 +88,38 @@ struct Focus {
 struct ExecutorPacket {
   Bytes bytes;                      // 1 to limits::kMaxExecutorPacketBytes
   friend bool operator==(const ExecutorPacket&, const ExecutorPacket&) = default;
+};
+
+struct ProbeArgument {
+  std::string name, value;          // at most limits::kMaxProbeKindBytes and kMaxProbeValueBytes
+  friend bool operator==(const ProbeArgument&, const ProbeArgument&) = default;
+};
+
+// Aggregator -> agent: look at something now, read-only. Which kinds there are: docs/probes.md.
+struct Probe {
+  std::uint64_t id = 0;             // of this session; not 0
+  std::string kind;                 // "process_table": [a-z_], 1 to limits::kMaxProbeKindBytes bytes
+  std::string target;               // cgroup id, cgroup path, container id, or pod/name; "": the node
+  std::vector<ProbeArgument> arguments;
+  std::uint32_t deadline_ms = 0;    // 1 to limits::kMaxProbeTime
+  friend bool operator==(const Probe&, const Probe&) = default;
+};
+
+enum class ProbeStatus : std::uint8_t {
+  failed = 0,    // the system refused or broke
+  done,
+  busy,          // as many probes run, or ran in this minute, as the node allows
+  invalid,       // no such kind, or arguments that it does not take
+  not_found,     // no such target on this node
+  timeout,
+};
+
+// Agent -> aggregator, once for each Probe of this session.
+struct ProbeResult {
+  std::uint64_t id = 0;
+  ProbeStatus status = ProbeStatus::failed;
+  std::string text;                 // done: one JSON object, redacted; else a sentence. At most limits::kMaxProbeResultBytes
+  friend bool operator==(const ProbeResult&, const ProbeResult&) = default;
 };
 
 // ---- dictionary ---------------------------------------------------------------------------------------------------
@@ -247,6 +280,6 @@ struct Events {
   friend bool operator==(const Events&, const Events&) = default;
 };
 
-using Message = std::variant<Hello, Welcome, Ack, Ping, Pong, Goodbye, Slow, Focus, Samples, Events, ExecutorPacket>;
+using Message = std::variant<Hello, Welcome, Ack, Ping, Pong, Goodbye, Slow, Focus, Samples, Events, ExecutorPacket, Probe, ProbeResult>;
 
 }  // namespace fw::wire

@@ -106,6 +106,41 @@ Result<Message> read_one(schema::ExecutorPacket::Reader from) {
   return Message(ExecutorPacket{Bytes(bytes.begin(), bytes.end())});
 }
 
+void write_one(const Probe& m, schema::Control::Builder root) {
+  auto to = root.initProbe();
+  to.setId(m.id);
+  to.setKind(to_text(m.kind));
+  to.setTarget(to_text(m.target));
+  auto arguments = to.initArguments(static_cast<unsigned>(m.arguments.size()));
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    arguments[i].setName(to_text(m.arguments[i].name));
+    arguments[i].setValue(to_text(m.arguments[i].value));
+  }
+  to.setDeadlineMs(m.deadline_ms);
+}
+
+Result<Message> read_one(schema::Probe::Reader from) {
+  Probe m{.id = from.getId(), .kind = to_string(from.getKind()), .target = to_string(from.getTarget()), .arguments = {}, .deadline_ms = from.getDeadlineMs()};
+  const auto arguments = from.getArguments();
+  if (arguments.size() > limits::kMaxProbeArguments) return Error(Errc::too_large, "probe: arguments: " + std::to_string(arguments.size()) + " entries");
+  for (const auto argument : arguments) m.arguments.push_back({to_string(argument.getName()), to_string(argument.getValue())});
+  return Message(std::move(m));
+}
+
+void write_one(const ProbeResult& m, schema::Control::Builder root) {
+  auto to = root.initProbeResult();
+  to.setId(m.id);
+  to.setStatus(static_cast<schema::ProbeResult::Status>(m.status));
+  to.setText(to_text(m.text));
+}
+
+Result<Message> read_one(schema::ProbeResult::Reader from) {
+  auto status = read_enum("probe_result: status", from.getStatus(), ProbeStatus::timeout);
+  if (!status) return status.error();
+  if (from.getText().size() > limits::kMaxProbeResultBytes) return Error(Errc::too_large, "probe_result: text: " + std::to_string(from.getText().size()) + " bytes");
+  return Message(ProbeResult{.id = from.getId(), .status = *status, .text = to_string(from.getText())});
+}
+
 void write_one(const Samples&, schema::Control::Builder) { FW_ASSERT(false, "samples are no control message"); }
 void write_one(const Events&, schema::Control::Builder) { FW_ASSERT(false, "events are no control message"); }
 
@@ -127,6 +162,8 @@ Result<Message> read(schema::Control::Reader from) {
     case schema::Control::SLOW: return Message(Slow{from.getSlow().getPauseMs()});
     case schema::Control::FOCUS: return read_one(from.getFocus());
     case schema::Control::EXECUTOR: return read_one(from.getExecutor());
+    case schema::Control::PROBE: return read_one(from.getProbe());
+    case schema::Control::PROBE_RESULT: return read_one(from.getProbeResult());
   }
   return Error(Errc::unsupported, "control: message " + std::to_string(static_cast<unsigned>(from.which())));
 }

@@ -21,6 +21,8 @@ struct Control {
     slow @7 :Slow;
     focus @8 :Focus;
     executor @9 :ExecutorPacket;
+    probe @10 :Probe;
+    probeResult @11 :ProbeResult;
   }
 }
 
@@ -39,7 +41,7 @@ struct Hello {
   # Made with the agent's spool folder. Event sequence numbers grow within it.
 
   features @4 :UInt64;
-  # Bit set. 1: the agent relays ExecutorPacket. The receiver ignores bits that it does not know.
+  # Bit set. 1: the agent relays ExecutorPacket. 2: it answers Probe. The receiver ignores bits that it does not know.
 
   acknowledgedSeq @5 :UInt64;
   # Newest event frame that the agent knows to be durable at the aggregator. 0: none.
@@ -121,4 +123,49 @@ struct ExecutorPacket {
 
   bytes @0 :Data;
   # 1 to 163840 bytes.
+}
+
+struct Probe {
+  # Aggregator to agent: look at something now, read-only (docs/probes.md). Only where Hello said so.
+
+  id @0 :UInt64;
+  # Of this connection; not 0.
+
+  kind @1 :Text;
+  # [a-z_], 1 to 40 bytes.
+
+  target @2 :Text;
+  # cgroup id, cgroup path, container id or pod/name; empty: the node.
+
+  arguments @3 :List(Argument);
+  # At most 8.
+
+  deadlineMs @4 :UInt32;
+  # 1 to 60000.
+
+  struct Argument {
+    name @0 :Text;
+    value @1 :Text;
+    # At most 40 and 512 bytes.
+  }
+}
+
+struct ProbeResult {
+  # Agent to aggregator, once for each Probe.
+
+  id @0 :UInt64;
+
+  status @1 :Status;
+
+  text @2 :Text;
+  # done: one JSON object, redacted on the node; else a sentence. At most 131072 bytes.
+
+  enum Status {
+    failed @0;
+    done @1;
+    busy @2;
+    invalid @3;
+    notFound @4;
+    timeout @5;
+  }
 }

@@ -110,6 +110,8 @@ std::vector<Golden> goldens_now() {
   events.events = {{3, 1'790'000'000'000'000'001, Observed{.what = "connect_failed", .object = "10.0.0.7:5432", .reason = "ECONNREFUSED", .count = 3}},
                    {9, 1'790'000'000'000'000'002, Observed{.what = "filesystem_read_only", .object = "/var", .before = "rw", .after = "ro", .text = "x"}}};
   all.push_back({"observed", {events}});
+  all.push_back({"probe", {Probe{7, "log_tail", "checkout-7d9f/app", {{"lines", "50"}}, 20'000}}});
+  all.push_back({"probe-result", {ProbeResult{7, ProbeStatus::done, R"({"kind":"log_tail","rows":[]})"}}});
   return all;
 }
 

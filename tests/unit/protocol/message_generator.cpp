@@ -159,6 +159,13 @@ Message random_message(Random& random, std::size_t alternative) {
       return samples;
     }
     case 9: return events(random);
+    case 10: {
+      Probe probe{1 + number<std::uint64_t>(random) / 2, std::string(1 + below(random, 40), static_cast<char>('a' + below(random, 26))), text(random), {},
+                  static_cast<std::uint32_t>(1 + below(random, 60'000))};
+      for (auto n = below(random, 9); n > 0; --n) probe.arguments.push_back({text(random, 10), text(random, 100)});
+      return probe;
+    }
+    case 11: return ProbeResult{number<std::uint64_t>(random), static_cast<ProbeStatus>(below(random, 6)), text(random)};
     default: {
       ExecutorPacket packet{Bytes(1 + below(random, 3000))};
       for (auto& byte : packet.bytes) byte = static_cast<std::uint8_t>(random());

@@ -23,7 +23,7 @@ constexpr std::int64_t kAggregatorAheadNs = 7'000'000;
 
 wire::Hello hello(std::uint64_t acknowledged = 0) {
   wire::Hello h;
-  h.features = wire::kFeatureExecutor;
+  h.features = wire::kFeatureExecutor | wire::kFeatureProbes;
   h.stream_id.bytes[0] = 1;
   h.acknowledged_seq = acknowledged;
   return h;
@@ -184,6 +184,30 @@ TEST_F(SessionTest, executor_packets_go_both_ways) {
   EXPECT_THAT(to_aggregator(agent.send_executor(packet, at_agent()).value()).messages, testing::ElementsAre(Message(packet)));
   EXPECT_THAT(to_agent(aggregator.send_executor(packet, at_aggregator()).value()).messages, testing::ElementsAre(Message(packet)));
   EXPECT_EQ(agent.send_executor({}, at_agent()).error().code, Errc::malformed);
+}
+
+TEST_F(SessionTest, a_probe_goes_to_the_agent_and_its_result_comes_back) {
+  const wire::Probe probe{7, "process_table", "4711", {}, 5'000};
+  const wire::ProbeResult result{7, wire::ProbeStatus::done, "{}"};
+  EXPECT_EQ(aggregator.send_probe(probe, at_aggregator()).error().code, Errc::conflict);
+  EXPECT_EQ(agent.send_probe_result(result, at_agent()).error().code, Errc::conflict);
+  shake_hands();
+  EXPECT_TRUE(aggregator.answers_probes());
+  EXPECT_THAT(to_agent(aggregator.send_probe(probe, at_aggregator()).value()).messages, testing::ElementsAre(Message(probe)));
+  EXPECT_THAT(to_aggregator(agent.send_probe_result(result, at_agent()).value()).messages, testing::ElementsAre(Message(result)));
+  expect_closed(agent.on_bytes(frame(result), at_agent()), Errc::malformed, "only an agent may send");
+  expect_closed(aggregator.on_bytes(frame(probe), at_aggregator()), Errc::malformed, "only an aggregator may send");
+}
+
+TEST_F(SessionTest, a_node_that_answers_no_probes_gets_none) {
+  auto plain = hello();
+  plain.features = ~wire::kFeatureProbes;
+  agent = AgentSession(plain, at_agent());
+  shake_hands();
+  EXPECT_EQ(aggregator.send_probe({7, "process_table", "", {}, 1}, at_aggregator()).error().code, Errc::unsupported);
+  EXPECT_EQ(agent.send_probe_result({7, wire::ProbeStatus::done, "{}"}, at_agent()).error().code, Errc::conflict);
+  expect_closed(agent.on_bytes(frame(wire::Probe{7, "k", "", {}, 1}), at_agent()), Errc::malformed, "does not answer");
+  expect_closed(aggregator.on_bytes(frame(wire::ProbeResult{7, wire::ProbeStatus::done, ""}), at_aggregator()), Errc::malformed, "answers none");
 }
 
 TEST_F(SessionTest, a_node_without_an_executor_gets_no_packets_for_one) {
