@@ -48,7 +48,12 @@ void Checker::broken(std::string invariant, std::string what) {
 void Checker::on_started(Node& node) {
   auto& seen = seen_[node.number()];
   const auto status = node.executor()->status();
-  if (seen.any && !seen.lost && seen.incarnation != status.incarnation) broken("I8", name(node) + " has a new journal, nobody removed the old one");
+  const bool other = seen.any && !seen.lost && seen.incarnation != status.incarnation;
+  if (other && seen.durable) broken("I8", name(node) + " has a new journal, nobody removed the old one");
+  if (other && !seen.durable) {   // a journal whose first write never was complete: nothing was done upon it
+    seen.lost = true;
+    seen.gone.push_back(seen.incarnation);
+  }
   if (seen.lost) {
     Seen fresh;
     fresh.gone = std::move(seen.gone);
@@ -96,14 +101,16 @@ void Checker::on_step(Node& node) {
   const auto elapsed_ms = (timeline_.now_ns() - seen.known_at_ns) / kNsPerMs;
   seen.known_ms = std::max(seen.known_ms + elapsed_ms, node.clock().wall_ns() / kNsPerMs);
   seen.known_at_ns = timeline_.now_ns();
-  // What was only read back is not durable yet, and nothing is done upon it: the next power cut may take it.
-  if (!node.executor()->status().journal_problem.empty()) return;
-  check_status(node, seen);
-  check_outcomes(node, seen);
+  // While the journal cannot be written, what was only read back is not durable and nothing is done upon it: the next power cut may take it.
+  // So it is held against what was seen before, and not remembered.
+  const bool durable = node.executor()->status().journal_problem.empty();
+  seen.durable = seen.durable || durable;
+  check_status(node, seen, durable);
+  check_outcomes(node, seen, durable);
 }
 
 // I9: what must never go down.
-void Checker::check_status(Node& node, Seen& seen) {
+void Checker::check_status(Node& node, Seen& seen, bool durable) {
   const auto status = node.executor()->status();
   if (status.policy_version < seen.policy_version) {
     broken("I9", name(node) + " went from policy version " + std::to_string(seen.policy_version) + " back to " + std::to_string(status.policy_version));
@@ -140,11 +147,12 @@ void Checker::check_status(Node& node, Seen& seen) {
         broken("I19", name(node) + " took a head of size " + std::to_string(head->size) + " that does not continue the one of size " +
                           std::to_string(seen.head.size));
       }
-      seen.head = *head;
+      if (durable) seen.head = *head;
     }
   } else if (seen.head.size > 0) {
     broken("I9", name(node) + " forgot the head that it saw");
   }
+  if (!durable) return;
   seen.policy_version = status.policy_version;
   seen.policy = status.policy;
   seen.floor_ms = status.time_floor_ms;
@@ -152,7 +160,7 @@ void Checker::check_status(Node& node, Seen& seen) {
 }
 
 // I8: every plan in one state, and the states a path.
-void Checker::check_outcomes(Node& node, Seen& seen) {
+void Checker::check_outcomes(Node& node, Seen& seen, bool durable) {
   std::map<Digest, Outcome> now;
   for (auto& outcome : node.executor()->outcomes()) {
     const auto digest = outcome.plan;
@@ -177,7 +185,7 @@ void Checker::check_outcomes(Node& node, Seen& seen) {
       broken("I8", name(node) + " lost plan " + to_text(digest).substr(0, 8) + ", which was " + std::string(to_string(outcome.state)));
     }
   }
-  seen.plans = std::move(now);
+  if (durable) seen.plans = std::move(now);
 }
 
 // I7: the claim is durable before the effect.

@@ -42,6 +42,7 @@ class Checker final : public NodeWatcher {
   // What was last seen of one node's journal.
   struct Seen {
     bool any = false;
+    bool durable = false;   // its journal was whole on the disk at some time
     authority::Nonce incarnation{};
     std::vector<authority::Nonce> gone;
     bool lost = false;                 // somebody removed the journal
@@ -58,8 +59,8 @@ class Checker final : public NodeWatcher {
     std::vector<std::pair<std::string, std::int64_t>> uses;   // budget or standing, true time
   };
 
-  void check_status(Node& node, Seen& seen);
-  void check_outcomes(Node& node, Seen& seen);
+  void check_status(Node& node, Seen& seen, bool durable);
+  void check_outcomes(Node& node, Seen& seen, bool durable);
   void check_target(Node& node, const Seen& seen, const authority::Plan& plan);
   void check_time(Node& node, const Seen& seen, const authority::Plan& plan);
   bool check_people(Node& node, Seen& seen, const TruePlan& plan, const authority::Policy& policy, bool first);

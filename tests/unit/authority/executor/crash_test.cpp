@@ -270,6 +270,20 @@ TEST_F(Interrupted, nothing_is_done_after_the_window_or_when_the_world_changed_o
   EXPECT_EQ(node.value(), 5 * kOld);
 }
 
+// Who might act was decided by the policy of the claim; when that is another one by now, people decide again.
+TEST_F(Interrupted, nothing_is_done_when_the_policy_is_another_one_by_now) {
+  const auto plan = limit();
+  interrupt(node.approve(plan), false);
+  auto next = node.policy;
+  next.version = 2;
+  node.config.first_policy = to_bytes(next);
+  node.config.first_policy_digest = sha256(node.config.first_policy);
+  ASSERT_TRUE(node.restart());
+  EXPECT_EQ(node.state(plan), State::failed);
+  EXPECT_EQ(node.code(plan), "policy-version-other");
+  EXPECT_EQ(node.value(), kOld);
+}
+
 TEST_F(Interrupted, a_target_that_is_gone_ends_it) {
   const auto plan = limit();
   interrupt(node.approve(plan), false);
