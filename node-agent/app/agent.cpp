@@ -40,6 +40,15 @@ class Borrowed {
   asio::posix::stream_descriptor descriptor_;
 };
 
+// Its runtime knows by now, or in a moment, why.
+bool tells_of_ended_container(const collectors::EventBatch& batch) {
+  return std::any_of(batch.events.begin(), batch.events.end(), [&](const wire::Event& event) {
+    if (!std::holds_alternative<wire::ProcessExit>(event.body) && !std::holds_alternative<wire::OomKill>(event.body)) return false;
+    return std::any_of(batch.entities.begin(), batch.entities.end(),
+                       [&](const auto& entity) { return entity.id == event.entity_id && entity.kind == wire::EntityKind::container; });
+  });
+}
+
 }  // namespace
 
 struct Agent::Timers {
@@ -49,15 +58,21 @@ struct Agent::Timers {
   asio::signal_set signals;
 };
 
-Agent::Agent(asio::io_context& io, AgentDeps deps, uplink::UplinkConfig uplink, NodeIdentity identity, std::vector<std::string> lacking)
+Agent::Agent(asio::io_context& io, AgentDeps deps, uplink::UplinkConfig uplink, std::optional<cri::RuntimeConfig> runtime, NodeIdentity identity,
+             std::vector<std::string> lacking)
     : io_(io), sensors_(deps.sensors), spool_(deps.spool), clock_(deps.clock), identity_(std::move(identity)), lacking_(std::move(lacking)),
-      uplink_(io.get_executor(), std::move(uplink), deps.spool, *this, deps.clock), timers_(std::make_unique<Timers>(io)) {}
+      uplink_(io.get_executor(), std::move(uplink), deps.spool, *this, deps.clock), timers_(std::make_unique<Timers>(io)) {
+  if (deps.probe_helper.socket.valid()) prober_.emplace(io.get_executor(), std::move(deps.probe_helper), deps.clock);
+  if (runtime) runtime_ = cri::make_runtime(io.get_executor(), std::move(*runtime), *this, deps.clock);
+}
 
 Agent::~Agent() = default;
 
 asio::awaitable<Result<int>> Agent::run() {
   TaskGroup tasks(io_.get_executor());
   tasks.spawn("signals", signal_loop());
+  if (runtime_) tasks.spawn("runtime", runtime_loop());
+  if (prober_) tasks.spawn("probes", probe_loop());
   tasks.spawn("uplink", uplink_.run());
   tasks.spawn("samples", sample_loop());
   for (const int fd : sensors_.poll_fds()) tasks.spawn("events", watch(fd));
@@ -67,7 +82,7 @@ asio::awaitable<Result<int>> Agent::run() {
   const auto first = co_await tasks.wait_first();
   notify_service_manager("STOPPING=1");
   log::info("stopping", {{"first", first.name}, {"signal", signal_}});
-  for (const auto* name : {"samples", "events", "report"}) tasks.cancel(name);
+  for (const auto* name : {"samples", "events", "report", "runtime", "probes"}) tasks.cancel(name);
   drain();
   co_await uplink_.finish(kStopLimit);
   tasks.cancel_all();
@@ -83,6 +98,21 @@ asio::awaitable<Result<void>> Agent::signal_loop() {
   // A second signal ends the program at once, as without a handler.
   boost::system::error_code ignored;
   timers_->signals.clear(ignored);
+  co_return Result<void>();
+}
+
+// Without its helper a node answers each probe with that; the rest goes on.
+asio::awaitable<Result<void>> Agent::probe_loop() {
+  const auto ended = co_await prober_->run();
+  if (ended) co_return Result<void>();
+  log::warn("probes", {{"error", ended.error().message()}});
+  asio::steady_timer until_cancelled(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  co_await until_cancelled.async_wait(kAwaitTuple);
+  co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> Agent::runtime_loop() {
+  co_await runtime_->run();
   co_return Result<void>();
 }
 
@@ -113,6 +143,7 @@ asio::awaitable<Result<void>> Agent::watch(int fd) {
 bool Agent::drain() {
   const auto next = sensors_.next_tick_mono_ns();
   auto batch = sensors_.drain(kDrainBudget);
+  if (runtime_ && tells_of_ended_container(batch)) runtime_->look_soon();
   if (!batch.events.empty()) uplink_.send(std::move(batch.entities), std::move(batch.events));
   if (sensors_.next_tick_mono_ns() != next) timers_->tick.cancel();  // something became hot
   return batch.more;
@@ -143,6 +174,7 @@ void Agent::report() {
   const auto spool = spool_.counters();
   std::uint64_t sensors_lost = 0;
   for (const auto& [source, count] : sensors.lost) sensors_lost += count;
+  const auto runtime = runtime_ ? runtime_->counters() : cri::RuntimeCounters{};
   const auto trouble = sensors_lost + uplink.event_frames_refused_total + uplink.ticks_dropped_total + uplink.executor_packets_dropped_total + spool.events_lost_total +
                        spool.samples_dropped_total + spool.samples_thinned_total + spool.disk_errors_total;
   // A quiet node says nothing; something newly lost is worth a line.
@@ -156,7 +188,9 @@ void Agent::report() {
               {"executor_packets_received", uplink.executor_packets_received_total}, {"executor_packets_dropped", uplink.executor_packets_dropped_total},
               {"bytes_sent", uplink.bytes_sent_total}, {"spool_bytes", spool.bytes}, {"spool_events_lost", spool.events_lost_total},
               {"spool_samples_thinned", spool.samples_thinned_total}, {"spool_samples_dropped", spool.samples_dropped_total},
-              {"disk_errors", spool.disk_errors_total}, {"sensors_lost", sensors_lost}, {"frames_refused", uplink.event_frames_refused_total}});
+              {"disk_errors", spool.disk_errors_total}, {"runtime_connections", runtime.connections_total},
+              {"runtime_failures", runtime.failures_total}, {"runtime_containers", runtime.containers}, {"runtime_ignored", runtime.ignored_total},
+              {"sensors_lost", sensors_lost}, {"frames_refused", uplink.event_frames_refused_total}});
   for (const auto& [source, count] : sensors.lost) {
     if (count != 0) log::write(level, "sensor lost events", {{"source", source}, {"count", count}});
   }
@@ -170,12 +204,26 @@ wire::Hello Agent::hello() const {
   hello.kernel_release = sensors_.features().release;
   hello.cgroup_mode = sensors_.features().cgroup_mode;
   hello.lacking = lacking_;
+  if (prober_) hello.features |= wire::kFeatureProbes;
+  if (auto sentence = runtime_ ? runtime_->lacking() : std::string{}; !sentence.empty()) hello.lacking.push_back(std::move(sentence));
   return hello;
+}
+
+void Agent::observe(std::string_view container_id, wire::Observed what, std::int64_t wall_ns) {
+  sensors_.observe(container_id, std::move(what), wall_ns);
+  drain();
 }
 
 void Agent::on_welcome(const wire::Welcome& welcome) {
   sensors_.set_periods(std::chrono::milliseconds{welcome.sample_period_ms}, std::chrono::milliseconds{welcome.hot_period_ms});
   timers_->tick.cancel();
+}
+
+void Agent::on_probe(const wire::Probe& probe) {
+  if (!prober_) return;
+  const auto known = sensors_.entities();
+  log::info("probe", {{"kind", probe.kind}, {"target", probe.target}});
+  prober_->ask(probe, known, [this](wire::ProbeResult result) { uplink_.send_probe_result(result); });
 }
 
 void Agent::on_focus(const wire::Focus& focus) {

@@ -2,6 +2,15 @@
 
 namespace fw::agent {
 
+namespace {
+
+std::optional<std::string> check_socket(std::string_view value) {
+  if (value == "auto" || value.starts_with('/')) return std::nullopt;
+  return "'" + std::string(value) + "' is neither auto nor a path from the root";
+}
+
+}  // namespace
+
 config::Schema schema_of(AgentConfig& config) {
   constexpr std::int64_t kMiB = 1 << 20;
   constexpr std::int64_t kHourMs = 3'600'000;
@@ -24,8 +33,12 @@ config::Schema schema_of(AgentConfig& config) {
                    .min = 100, .max = kHourMs}, config.sample_hot_period);
   schema.boolean({.name = "bpf.enabled", .help = "Load the BPF programs where the kernel and the rights allow it."},
                  config.bpf_enabled);
+  schema.boolean({.name = "probes.enabled", .help = "Answer the aggregator's read-only questions about this node, by a process of its own that keeps the rights for it."},
+                 config.probes_enabled);
   schema.path({.name = "cgroup.root", .help = "Put before every path of /proc and cgroups; for an agent whose host is mounted below a folder."}, config.cgroup_root);
   schema.path({.name = "executor.socket", .help = "Socket of this node's fleetwright-executor, whose packets the agent relays; empty: there is none."}, config.executor_socket);
+  schema.text({.name = "cri.socket", .help = "Socket of the container runtime (CRI), which equals root on the node; `auto`: the first of /run/containerd/containerd.sock and /run/crio/crio.sock that exists; empty: names and exit reasons of containers are not asked for.",
+               .check = check_socket}, config.cri_socket);
   schema.text({.name = "log.level", .help = "Least important level that is written.", .choices = {"error", "warn", "info", "debug", "trace"}}, config.log_level);
   schema.text({.name = "log.format", .help = "Lines for people or for machines, on stderr.", .choices = {"text", "json"}},
               config.log_format);

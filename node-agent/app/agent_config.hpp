@@ -25,6 +25,8 @@ struct AgentConfig {
   bool bpf_enabled = true;
   std::string cgroup_root;
   std::string executor_socket;
+  std::string cri_socket = "auto";
+  bool probes_enabled = true;
   std::string log_level = "info";
   std::string log_format = "text";
 };

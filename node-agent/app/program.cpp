@@ -22,6 +22,7 @@
 #include "node-agent/app/agent_config.hpp"
 #include "node-agent/app/once.hpp"
 #include "node-agent/app/rights.hpp"
+#include "node-agent/probes/helper.hpp"
 #include "protocol/transport/pki.hpp"
 
 namespace fw::agent {
@@ -84,6 +85,11 @@ uplink::UplinkConfig uplink_config(const AgentConfig& config) {
           .tls = {.certificate = config.tls_certificate, .key = config.tls_key, .ca = config.tls_ca}, .backoff = {}, .executor_socket = config.executor_socket};
 }
 
+std::optional<cri::RuntimeConfig> runtime_config(const AgentConfig& config) {
+  if (config.cri_socket.empty()) return std::nullopt;
+  return cri::RuntimeConfig{.socket = config.cri_socket, .root_prefix = config.cgroup_root};
+}
+
 int list_collectors() {
   for (const auto& collector : collectors::list_collectors()) {
     std::cout << collector.name << "\n";
@@ -99,6 +105,14 @@ int list_collectors() {
 // the process beyond its stop limit; the caller leaves with _exit.
 int run_agent(const AgentConfig& config) {
   static const SystemClock clock;
+  // First: the helper of probes holds nothing that is opened below, and has the rights that this process gives up.
+  probes::Helper helper;
+  std::string no_probes = "probes.enabled is off";
+  if (config.probes_enabled) {
+    auto started = probes::start_helper({.proc = config.cgroup_root + "/proc", .prefix = config.cgroup_root});
+    no_probes = started ? "" : started.error().message();
+    if (started) helper = std::move(*started);
+  }
   auto& io = *new boost::asio::io_context(1);
   auto sensors = open_sensors(config, clock);
   if (!sensors) return fail(sensors.error().code == Errc::unsupported ? ExitCode::unprivileged : ExitCode::failure, sensors.error().message());
@@ -117,10 +131,13 @@ int run_agent(const AgentConfig& config) {
   auto lacking = (*sensors)->features().lacking();
   if (!spool.in_memory().empty()) lacking.push_back("spool: only in memory: " + spool.in_memory() + "; give the agent a folder that it may write (spool.folder)");
   if (config.executor_socket.empty()) lacking.emplace_back("executor: none on this node, so no plan can be carried out here (executor.socket)");
+  if (config.cri_socket.empty()) lacking.emplace_back("containers: their runtime is not asked, so they have ids for names and no exit reasons (cri.socket)");
+  if (!no_probes.empty()) lacking.push_back("probes: none are answered: " + no_probes);
+  if (!helper.lacking.empty()) lacking.push_back("probes: without " + helper.lacking + " some kinds see less (docs/probes.md)");
   give_back_start_up_memory();
   int code = to_int(ExitCode::failure);
   {
-    Agent agent(io, {**sensors, spool, clock}, uplink_config(config), identity, lacking);
+    Agent agent(io, {**sensors, spool, clock, std::move(helper)}, uplink_config(config), runtime_config(config), identity, lacking);
     // Only now: who reads this may send a signal, and it is handled from here on.
     log::info("agent started", {{"version", kVersion}, {"node", identity.name}, {"node_uid", identity.uid}, {"kernel", (*sensors)->features().release},
                                 {"cgroups", (*sensors)->features().cgroup_mode}, {"aggregator", config.aggregator_address},

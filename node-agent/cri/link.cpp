@@ -85,8 +85,11 @@ asio::awaitable<void> Link::run() {
     lacking_ = "containers: their runtime does not answer (" + reason.message() + "), so they have ids for names and no exit reasons (cri.socket)";
     const auto wait = backoff.next(lasted, random_bits());
     if (backoff.failures() == kFailuresOfAnOutage && counters_.connections_total != 0) tell_outage(reason);
-    // A node without a runtime is not worth a line a minute: lacking() says it once.
-    if (!socket_.empty()) log::write(limiter_, log::Level::warn, "container runtime not connected", {{"socket", socket_}, {"error", reason.message()}});
+    if (!socket_.empty()) {
+      log::write(limiter_, log::Level::warn, "container runtime not connected", {{"socket", socket_}, {"error", reason.message()}});
+    } else if (counters_.failures_total == 1) {
+      log::warn("lacking", {{"what", lacking_}});   // a node without a runtime is not worth a line a minute
+    }
     timer.expires_after(wait);
     co_await timer.async_wait(kAwaitTuple);
   }

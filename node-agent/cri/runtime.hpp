@@ -32,7 +32,7 @@ struct RuntimeCounters {
   bool streams = false;                   // GetContainerEvents is offered; false: polled
 };
 
-// Takes what is found, on the runtime's executor. Neither call may call back into the runtime.
+// Takes what is found, on the runtime's executor. Of the runtime they may call look_soon() only.
 class Listener {
  public:
   virtual ~Listener() = default;
