@@ -129,10 +129,19 @@ void NetworkTest::SetUp() {
   if (!namespace_) GTEST_SKIP() << "needs CAP_SYS_ADMIN to make a network namespace";
 }
 
+std::unique_ptr<Watcher> NetworkTest::watcher_;
+
 void NetworkTest::open_watcher() {
+  if (!watcher_) return open_new_watcher();
+  watcher_->tick();   // what the last test left
+  watcher_->take();
+}
+
+void NetworkTest::open_new_watcher() {
+  watcher_.reset();
   collectors::SensorsConfig config;
   config.sample_period = std::chrono::milliseconds{1};
-  watcher_.emplace(config);
+  watcher_ = std::make_unique<Watcher>(config);
 }
 
 void NetworkTest::tick() {

@@ -65,8 +65,11 @@ std::int64_t protocol_counter(const std::string& path, const std::string& protoc
 class NetworkTest : public KernelTest {
  protected:
   void SetUp() override;
+  static void TearDownTestSuite() { watcher_.reset(); }
 
+  // One for all tests of a suite, since loading programs takes half a second; its node is the namespace of the moment.
   void open_watcher();
+  void open_new_watcher();
   // Of the last tick; 0 when absent.
   std::int64_t value(const Cgroup& group, const std::string& metric);
   std::int64_t node_value(const std::string& metric);
@@ -78,7 +81,7 @@ class NetworkTest : public KernelTest {
   std::uint64_t told(const Cgroup& group, const std::string& what, const std::string& object, const std::string& reason);
 
   std::unique_ptr<NetworkNamespace> namespace_;
-  std::optional<Watcher> watcher_;
+  static std::unique_ptr<Watcher> watcher_;
 
  private:
   std::int64_t find(const std::function<bool(const wire::EntityEntry&)>& match, const std::string& metric);

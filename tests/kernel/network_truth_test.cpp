@@ -1,5 +1,8 @@
 // What the network collector says of real connections, against the sockets' own errors and the kernel's other counters.
 #include <fcntl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
@@ -10,8 +13,11 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <vector>
 
 #include "tests/kernel/network_sandbox.hpp"
@@ -293,6 +299,8 @@ TEST_F(NetworkTruthTest, resets_have_a_sender_and_a_receiver) {
     (void)!::write(ports[1], &port, sizeof(port));
     for (int i = 0; i < 4; ++i) {
       const UniqueFd socket{::accept(listener.get(), nullptr, nullptr)};
+      char byte;
+      (void)!::read(socket.get(), &byte, 1);   // its connect has returned
       const linger at_once{1, 0};
       ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     }
@@ -304,7 +312,8 @@ TEST_F(NetworkTruthTest, resets_have_a_sender_and_a_receiver) {
     std::int64_t resets = 0;
     for (int i = 0; i < 4; ++i) {
       const auto socket = connected(port);
-      char byte;
+      char byte = 'x';
+      (void)!::write(socket.get(), &byte, 1);
       resets += ::read(socket.get(), &byte, 1) < 0 && errno == ECONNRESET;
     }
     return resets;
@@ -333,7 +342,7 @@ TEST_F(NetworkTruthTest, a_full_listen_queue_is_told_for_its_container) {
   }};
   ASSERT_GE(worker.run(), 5);
   const auto folder = "/proc/" + std::to_string(worker.pid()) + "/net/";
-  open_watcher();
+  open_new_watcher();   // which reads the namespaces of containers at its first tick, later once in 10 s
   tick();
   EXPECT_EQ(value(group, "netns_listen_overflows_total"), protocol_counter(folder + "netstat", "TcpExt", "ListenOverflows"));
   EXPECT_EQ(value(group, "netns_listen_drops_total"), protocol_counter(folder + "netstat", "TcpExt", "ListenDrops"));
@@ -423,12 +432,17 @@ TEST_F(NetworkTruthTest, interfaces_count_bytes_and_drops) {
   EXPECT_TRUE(tick_until([&] { return interface_value("fw-b", "interface_received_drops_total") == 6; }));
   EXPECT_EQ(interface_value("fw-a", "interface_sent_bytes_total"), 600);
   EXPECT_EQ(interface_value("fw-b", "interface_received_bytes_total"), 600);
-  ASSERT_EQ(std::system("ip link set fw-b down"), 0);
-  for (int i = 0; i < 4; ++i) send_frame("fw-a", 100);
-  EXPECT_TRUE(tick_until([&] { return interface_value("fw-a", "interface_sent_drops_total") == 4; }));
   ASSERT_EQ(std::system("ip link del fw-a"), 0);
   tick();
   for (const auto& entity : watcher_->sensors().entities()) EXPECT_NE(entity.name, "fw-a") << "it is gone";
+}
+
+TEST_F(NetworkTruthTest, interfaces_count_drops_of_what_they_send) {
+  write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1\n");
+  if (std::system("ip link add fw-x type vxlan id 7 dstport 4789 && ip link set fw-x up") != 0) GTEST_SKIP() << "no vxlan here";
+  open_watcher();
+  for (int i = 0; i < 4; ++i) send_frame("fw-x", 100);   // it knows nobody to send to
+  EXPECT_TRUE(tick_until([&] { return interface_value("fw-x", "interface_sent_drops_total") == 4; }));
 }
 
 TEST_F(NetworkTruthTest, interfaces_count_errors) {
@@ -448,11 +462,110 @@ TEST_F(NetworkTruthTest, interfaces_count_errors) {
   packet[8 + 14 + 8] = 64;
   const UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   const int congestion = 3;
-  // TCP-like sockets may not set it, UDP may.
   ::setsockopt(socket.get(), IPPROTO_IP, IP_TOS, &congestion, sizeof(congestion));
   const auto to = loopback(4789);
   for (int i = 0; i < 2; ++i) (void)::sendto(socket.get(), packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
   EXPECT_TRUE(tick_until([&] { return interface_value("fw-x", "interface_received_errors_total") == 2; }));
+}
+
+// Puts an entry into the connection tracking of the namespace. The result is an errno.
+int track_connection(std::uint16_t port) {
+  struct {
+    nlmsghdr header{};
+    nfgenmsg family{};
+    std::array<unsigned char, 256> attributes{};
+  } message;
+  std::size_t at = 0;
+  auto& bytes = message.attributes;
+  const auto begin = [&](std::uint16_t type) {
+    const auto start = at;
+    std::memcpy(&bytes[at + 2], &type, 2);
+    at += 4;
+    return start;
+  };
+  const auto end = [&](std::size_t start) {
+    const auto size = static_cast<std::uint16_t>(at - start);
+    std::memcpy(&bytes[start], &size, 2);
+    at = (at + 3) / 4 * 4;
+  };
+  const auto put = [&](std::uint16_t type, const auto& value) {
+    const auto start = begin(type);
+    std::memcpy(&bytes[at], &value, sizeof(value));
+    at += sizeof(value);
+    end(start);
+  };
+  const auto put_tuple = [&](std::uint16_t type, std::uint32_t source, std::uint32_t target, std::uint16_t from, std::uint16_t to) {
+    const auto tuple = begin(type | NLA_F_NESTED), ip = begin(CTA_TUPLE_IP | NLA_F_NESTED);
+    put(CTA_IP_V4_SRC, htonl(source));
+    put(CTA_IP_V4_DST, htonl(target));
+    end(ip);
+    const auto protocol = begin(CTA_TUPLE_PROTO | NLA_F_NESTED);
+    put(CTA_PROTO_NUM, std::uint8_t{IPPROTO_UDP});
+    put(CTA_PROTO_SRC_PORT, htons(from));
+    put(CTA_PROTO_DST_PORT, htons(to));
+    end(protocol);
+    end(tuple);
+  };
+  put_tuple(CTA_TUPLE_ORIG, 0x0a000001, 0x0a000002, port, 53);
+  put_tuple(CTA_TUPLE_REPLY, 0x0a000002, 0x0a000001, 53, port);
+  put(CTA_TIMEOUT, htonl(60));
+  message.family.nfgen_family = AF_INET;
+  message.header.nlmsg_len = static_cast<std::uint32_t>(offsetof(decltype(message), attributes) + at);
+  message.header.nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_NEW;
+  message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+  const UniqueFd socket{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)};
+  if (!socket.valid()) return errno;
+  if (::send(socket.get(), &message, message.header.nlmsg_len, 0) < 0) return errno;
+  struct {
+    nlmsghdr header;
+    nlmsgerr error;
+    std::array<char, 512> rest;
+  } answer;
+  return ::recv(socket.get(), &answer, sizeof(answer), 0) < 0 ? errno : -answer.error.error;
+}
+
+TEST_F(NetworkTruthTest, conntrack_entries_are_counted) {
+  if (const int error = track_connection(1000); error != 0) GTEST_SKIP() << "no ctnetlink here: " << std::strerror(error);
+  open_watcher();
+  EXPECT_TRUE(tick_until([&] { return node_value("node_conntrack_entries") == 1; }));
+  for (std::uint16_t port = 1001; port < 1007; ++port) ASSERT_EQ(track_connection(port), 0);
+  EXPECT_TRUE(tick_until([&] { return node_value("node_conntrack_entries") == 7; }));
+}
+
+// A column of net/stat/nf_conntrack, all CPUs; by its place.
+std::int64_t conntrack_column(int column) {
+  std::ifstream file{"/proc/self/net/stat/nf_conntrack"};
+  std::string line, word;
+  std::int64_t sum = 0;
+  std::getline(file, line);
+  while (std::getline(file, line)) {
+    std::istringstream words{line};
+    for (int i = 0; i <= column; ++i) words >> word;
+    sum += std::stoll(word, nullptr, 16);
+  }
+  return sum;
+}
+
+TEST_F(NetworkTruthTest, a_full_conntrack_table_is_counted) {
+  if (std::getenv("FW_CONNTRACK_IS_MINE") == nullptr) GTEST_SKIP() << "nf_conntrack_max belongs to the whole machine: runs in a virtual one";
+  namespace_.reset();
+  write_file("/proc/sys/net/netfilter/nf_conntrack_max", "40\n");
+  open_new_watcher();
+  tick();
+  const auto dropped_before = node_value("node_conntrack_drops_total");
+  std::int64_t refused = 0;
+  const auto to = loopback(9);
+  for (int i = 0; i < 400; ++i) {
+    const UniqueFd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    refused += ::sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) < 0 && errno == EPERM;
+  }
+  tick();
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(node_value("node_conntrack_drops_total") - dropped_before, refused);
+  EXPECT_EQ(node_value("node_conntrack_max"), 40);
+  EXPECT_GE(node_value("node_conntrack_entries"), 38);
+  EXPECT_GT(node_value("node_conntrack_early_drops_total"), 0);
+  EXPECT_EQ(node_value("node_conntrack_early_drops_total"), conntrack_column(11));
 }
 
 }  // namespace

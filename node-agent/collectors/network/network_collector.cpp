@@ -28,7 +28,7 @@ enum Metric : std::size_t {
   kConnects, kConnectsFailed, kConnectUs, kConnectHistogram, kAccepts = kConnectHistogram + kHistogramCounters, kRetransmits,
   kSynRetransmits, kResetsSent, kResetsReceived,
   kListenOverflows, kListenDrops, kSegments, kNamespaceRetransmits, kNamespaceResets, kNoRoute, kUdpOverflows, kTcpSockets, kTimeWait,
-  kSocketsUsed, kEphemeralPorts, kConntrackEntries, kConntrackMax, kConntrackDrops, kConntrackEarlyDrops, kConntrackInsertFailures,
+  kSocketsUsed, kEphemeralPorts, kConntrackEntries, kConntrackMax, kConntrackDrops, kConntrackEarlyDrops,
   kReceivedBytes, kReceivedErrors, kReceivedDrops, kSentBytes, kSentErrors, kSentDrops,
   kMetricCount
 };
@@ -58,13 +58,12 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     {"node_conntrack_max", Unit::count, MetricKind::gauge, "connections that it may hold", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
     {"node_conntrack_drops_total", Unit::count, MetricKind::counter, "packets dropped because it could not hold their connection", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
     {"node_conntrack_early_drops_total", Unit::count, MetricKind::counter, "entries thrown out to make room for others", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
-    {"node_conntrack_insert_failures_total", Unit::count, MetricKind::counter, "entries that collided with one of the same addresses", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
     {"interface_received_bytes_total", Unit::bytes, MetricKind::counter, "bytes received", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
     {"interface_received_errors_total", Unit::count, MetricKind::counter, "packets received with errors", "NetworkTruthTest.interfaces_count_errors"},
     {"interface_received_drops_total", Unit::count, MetricKind::counter, "packets received and dropped", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
     {"interface_sent_bytes_total", Unit::bytes, MetricKind::counter, "bytes sent", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
     {"interface_sent_errors_total", Unit::count, MetricKind::counter, "packets not sent because of errors", "NetworkTruthTest.interfaces_count_errors"},
-    {"interface_sent_drops_total", Unit::count, MetricKind::counter, "packets dropped before they were sent", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
+    {"interface_sent_drops_total", Unit::count, MetricKind::counter, "packets dropped before they were sent", "NetworkTruthTest.interfaces_count_drops_of_what_they_send"},
 }};
 
 constexpr CollectorInfo kInfo{"network", kMetrics};
@@ -160,7 +159,6 @@ class NetworkCollector final : public Collector {
       const auto conntrack = parse_conntrack_counters(*text);
       put_if(sink, kConntrackDrops, context.node_id, conntrack.drops);
       put_if(sink, kConntrackEarlyDrops, context.node_id, conntrack.early_drops);
-      put_if(sink, kConntrackInsertFailures, context.node_id, conntrack.insert_failures);
     }
   }
 

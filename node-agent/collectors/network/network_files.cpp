@@ -116,7 +116,6 @@ ConntrackCounters parse_conntrack_counters(std::string_view text) {
       if (!value) continue;
       if (name == "drop") counters.drops = counters.drops.value_or(0) + *value;
       if (name == "early_drop") counters.early_drops = counters.early_drops.value_or(0) + *value;
-      if (name == "insert_failed") counters.insert_failures = counters.insert_failures.value_or(0) + *value;
     }
   }
   return counters;

@@ -36,7 +36,7 @@ Result<std::vector<InterfaceCounters>> parse_interfaces(std::string_view text, s
 
 // net/stat/nf_conntrack: a line of names, then one of hexadecimal values per CPU; the sums.
 struct ConntrackCounters {
-  OptCount drops, early_drops, insert_failures;
+  OptCount drops, early_drops;
 };
 ConntrackCounters parse_conntrack_counters(std::string_view text);
 
