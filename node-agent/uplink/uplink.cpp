@@ -78,6 +78,8 @@ struct Uplink::Impl {
       changed.notify();
     } else if (const auto* focus = std::get_if<wire::Focus>(&message)) {
       node.on_focus(*focus);
+    } else if (const auto* probe = std::get_if<wire::Probe>(&message)) {
+      node.on_probe(*probe);
     } else if (auto* packet = std::get_if<wire::ExecutorPacket>(&message)) {
       counters.executor_packets_received_total += 1;
       relay.send(std::move(packet->bytes));
@@ -179,6 +181,14 @@ struct Uplink::Impl {
       }
     }
     executor_dropped += 1;
+  }
+
+  void send_probe_result(const wire::ProbeResult& result) {
+    if (!ready() || outbox.size() + writing.size() > kMaxOutboxBytes) return;
+    auto out = session->send_probe_result(result, now());
+    if (!out) return;
+    counters.probe_results_sent_total += 1;
+    handle(std::move(*out));
   }
 
   asio::awaitable<Error> converse(transport::Connection& connection, session::Now started) {
@@ -371,6 +381,8 @@ void Uplink::send(std::vector<wire::EntityEntry> entities, std::vector<wire::Eve
 }
 
 void Uplink::send(const wire::Samples& samples) { impl_->send_samples(samples); }
+
+void Uplink::send_probe_result(const wire::ProbeResult& result) { impl_->send_probe_result(result); }
 
 asio::awaitable<void> Uplink::finish(std::chrono::nanoseconds limit) { return impl_->finish(limit); }
 

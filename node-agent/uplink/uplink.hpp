@@ -39,6 +39,8 @@ class Node {
   virtual std::vector<wire::MetricEntry> metrics() const = 0;
   virtual void on_welcome(const wire::Welcome& welcome) = 0;
   virtual void on_focus(const wire::Focus& focus) = 0;
+  // To be answered by Uplink::send_probe_result. Comes only when hello() has kFeatureProbes.
+  virtual void on_probe(const wire::Probe& probe) { static_cast<void>(probe); }
 };
 
 struct UplinkCounters {
@@ -53,6 +55,7 @@ struct UplinkCounters {
   std::uint64_t executor_packets_sent_total = 0;       // to the aggregator
   std::uint64_t executor_packets_received_total = 0;   // from it
   std::uint64_t executor_packets_dropped_total = 0;    // on either side; they come again
+  std::uint64_t probe_results_sent_total = 0;
   std::uint64_t bytes_sent_total = 0;
   std::uint64_t bytes_received_total = 0;
   bool connected = false;
@@ -74,6 +77,8 @@ class Uplink {
   // entities holds every entry that events refer to, and their parents; at most limits::kMaxEventsPerFrame events.
   void send(std::vector<wire::EntityEntry> entities, std::vector<wire::Event> events);
   void send(const wire::Samples& samples);   // one tick
+  // Dropped when the connection is gone: who asked is told so by the aggregator.
+  void send_probe_result(const wire::ProbeResult& result);
 
   // Waits until every event is acknowledged, at most `limit`, and says goodbye. Without a connection it only syncs the spool.
   boost::asio::awaitable<void> finish(std::chrono::nanoseconds limit);

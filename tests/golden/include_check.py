@@ -33,7 +33,7 @@ DOORS = [
     (r"CLI/", ["aggregator/cli", "aggregator/app", "node-agent/app", "node-agent/executor"]),
     (r"spdlog/", ["common"]),
     (r"prometheus/", ["aggregator/metrics", "aggregator/api"]),
-    (r"cap-ng", ["node-agent/app", "node-agent/kernel", "node-agent/executor"]),
+    (r"cap-ng", ["node-agent/app", "node-agent/probes", "node-agent/kernel", "node-agent/executor"]),
     (r"seccomp\.h", ["node-agent/executor"]),
     (r"nghttp2/|google/protobuf/|.*\.pb\.h$", ["node-agent/cri"]),
     (r"re2/", ["node-agent/redaction"]),
