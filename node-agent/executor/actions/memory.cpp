@@ -101,21 +101,12 @@ class MemoryLimit final : public MemoryTarget {
   // The pod first: while the container still has the plan's value, a crash in between does all of it again.
   Result<void> put_back(const Snapshot& snapshot) override {
     const auto& folders = **cgroup();
-    const auto pod = pod_folder();
-    if (!pod) return pod.error();
     const auto before = snapshot.need("value");
     if (!before) return before.error();
     if (above(wanted(), *before)) {
       if (auto ok = make_room(folders.memory, *before); !ok) return ok;
     }
-    const auto pod_before = snapshot.get("pod");
-    if (pod->valid() && pod_before) {
-      const auto now = memory_limit_of(host_, *pod);
-      if (now && same(*now, snapshot.get("pod_set").value_or(*pod_before)) && above(*now, *pod_before)) {
-        if (auto ok = make_room(*pod, *pod_before); !ok) return ok;
-        if (auto ok = write_file(*pod, limit_file(host_), number_for(host_, *pod_before)); !ok) return ok;
-      }
-    }
+    if (auto ok = put_back_pod(snapshot); !ok) return ok;
     const auto swap = host_.v2() ? std::nullopt : snapshot.get("swap");
     const bool swap_first = swap && above(*before, wanted());
     const auto put_swap = [&]() -> Result<void> {
@@ -132,7 +123,29 @@ class MemoryLimit final : public MemoryTarget {
     return {};
   }
 
+  Result<void> put_back_rest(const Snapshot& snapshot) override {
+    if (auto ok = put_back_pod(snapshot); !ok) return ok;
+    const auto swap = host_.v2() ? std::nullopt : snapshot.get("swap");
+    if (!swap) return {};
+    const auto& folder = (*cgroup())->memory;
+    const auto now = read_value(folder, kSwapLimit);
+    if (!now) return now.error();
+    if (same(*now, *swap) || !same(*now, wanted())) return {};   // as it was, or another hand's
+    return write_file(folder, kSwapLimit, std::to_string(*swap));
+  }
+
  private:
+  Result<void> put_back_pod(const Snapshot& snapshot) const {
+    const auto pod = pod_folder();
+    if (!pod) return pod.error();
+    const auto before = snapshot.get("pod");
+    if (!pod->valid() || !before) return {};
+    const auto now = memory_limit_of(host_, *pod);
+    if (!now || !same(*now, snapshot.get("pod_set").value_or(*before)) || !above(*now, *before)) return {};
+    if (auto ok = make_room(*pod, *before); !ok) return ok;
+    return write_file(*pod, limit_file(host_), number_for(host_, *before));
+  }
+
   // The kernel kills what does not fit below a new v2 limit, so what can be reclaimed is reclaimed first. v1 does so by itself and refuses.
   Result<void> make_room(const UniqueFd& folder, std::int64_t limit) const {
     if (!host_.v2() || limit == kUnlimited) return {};

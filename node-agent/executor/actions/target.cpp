@@ -126,7 +126,11 @@ Result<std::string> ValueTarget::restore(ByteView bytes) {
   if (!before) return before.error();
   const auto value = current();
   if (!value) return value.error();
-  if (same(*value, *before)) return std::string(name()) + " " + text_of(*value) + ", as it was";
+  if (same(*value, *before)) {
+    // It was not changed, or is back already: a write that failed half way may have left the rest.
+    if (auto ok = put_back_rest(*snapshot); !ok) return ok.error();
+    return std::string(name()) + " " + text_of(*value) + ", as it was";
+  }
   if (!same(*value, wanted())) return std::string(name()) + " " + text_of(*value) + ": another hand changed it, so it stays";
   if (auto ok = put_back(*snapshot); !ok) return ok.error();
   const auto after = current();

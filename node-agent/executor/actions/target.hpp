@@ -57,6 +57,7 @@ class ValueTarget : public Target {
   virtual Result<void> save(Snapshot&) const { return {}; }         // what belongs to it, beside the number itself ("value")
   virtual Result<void> set(std::int64_t value) = 0;                 // the plan's
   virtual Result<void> put_back(const Snapshot& snapshot) = 0;
+  virtual Result<void> put_back_rest(const Snapshot&) { return {}; }   // what save() kept, when the number itself is as it was
   virtual bool same(std::int64_t a, std::int64_t b) const { return a == b; }
 };
 

@@ -35,7 +35,8 @@ struct Actions : testing::TestWithParam<Hierarchy> {
     const auto snapshot = target->snapshot().value();
     EXPECT_EQ(tree.everything(), files) << "a snapshot changes nothing";
     EXPECT_FALSE(target->happened(snapshot).value());
-    out += ", " + target->apply().value() + ", " + std::to_string(target->read(probe).value());
+    out += ", " + target->apply().value();   // a statement each: the order of operands is the compiler's
+    out += ", " + std::to_string(target->read(probe).value());
     EXPECT_TRUE(target->happened(snapshot).value());
     out += ", " + target->restore(snapshot).value();
     EXPECT_FALSE(target->happened(snapshot).value());
@@ -285,6 +286,11 @@ TEST_P(OnV2, a_pods_limit_goes_with_its_containers) {
   ASSERT_TRUE(target->restore(snapshot));
   EXPECT_EQ(tree.text(of_pod), "100663296");
 
+  // The container's write had failed: its number is as it was, the pod's is not.
+  tree.put(of_pod, "167772160");
+  EXPECT_EQ(target->restore(snapshot).value(), "memory limit 67108864, as it was");
+  EXPECT_EQ(tree.text(of_pod), "100663296");
+
   // What another hand gave the pod meanwhile stays.
   ASSERT_TRUE(target->apply());
   tree.put(of_pod, "999424000");
@@ -345,6 +351,19 @@ TEST_P(OnV1, what_the_kubelet_owns_goes_through_kubernetes) {
     EXPECT_EQ(open(tree.plan(action, kContainer))->apply().error().code, Errc::unsupported);
   }
   EXPECT_EQ(snapshot_error(tree.plan(SetMemoryHigh{kMiB, 0})), Errc::unsupported);
+}
+
+TEST_P(OnV1, a_swap_limit_that_stayed_behind_goes_back_too) {
+  const auto file = tree.file("memory", "memory.memsw.limit_in_bytes");
+  const auto before = tree.text(file);
+  const auto target = open(tree.plan(SetMemoryLimit{256 * kMiB, 0}));
+  const auto snapshot = target->snapshot().value();
+  tree.put(file, "268435456");
+  EXPECT_EQ(target->restore(snapshot).value(), "memory limit 67108864, as it was");
+  EXPECT_EQ(tree.text(file), before);
+  tree.put(file, "999424000");   // another hand's
+  ASSERT_TRUE(target->restore(snapshot));
+  EXPECT_EQ(tree.text(file), "999424000");
 }
 
 TEST_P(OnV1, without_swap_accounting_only_the_limit_is_set) {
