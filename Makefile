@@ -29,9 +29,9 @@ sim: configure-release
 	@python3 tests/build.py release $(JOBS) fw_sim
 	build/release/bin/fw_sim --seconds $(or $(SIM_SECONDS),60) --jobs $(JOBS) --json build/bench/sim.json
 
-## make mutants   break each check of the verifier and the executor; their tests must notice; build/bench/mutants.json
+## make mutants   break each check of the verifier; its tests must notice; build/bench/mutants.json
 mutants: packages-test configure-dev
-	@python3 tests/build.py dev $(JOBS) unit_authority_verifier unit_authority_executor
+	@python3 tests/build.py dev $(JOBS) unit_authority_verifier
 	python3 tests/mutants/mutants.py build/dev --out build/bench
 
 ## make coverage  branch coverage of what decides and acts on a node, by file
@@ -58,9 +58,10 @@ fmt: packages-lint
 tidy: packages-lint build-dev
 	python3 tests/tidy.py build/dev $(BASE)
 
-## make nightly   what is too slow for every change: sanitizers, fuzzing, simulation, mutants, coverage, five healthy minutes, benchmarks
+## make nightly   what is too slow for every change: sanitizers, fuzzing, simulation, mutants, coverage, five healthy minutes, a hostile minute, benchmarks
 nightly: test asan tsan fuzz sim mutants coverage
 	python3 tests/scenarios/run.py --bin build/dev/bin --set nightly
+	python3 tests/executor/program_test.py --executor build/dev/bin/fleetwright-executor --fixture build/dev/bin/executor_fixture --fuzz-seconds 60
 	$(MAKE) bench
 
 packages-%:
