@@ -21,10 +21,6 @@ struct sock___http {
 	struct socket_lock___http sk_lock;
 	void *sk_bpf_storage;
 };
-struct tcp_skb_cb___http {
-	__u32 seq;
-	__u32 end_seq;
-};
 struct sk_buff___http { char cb[48]; };
 struct pt_regs {
 	unsigned long ip;
@@ -32,6 +28,12 @@ struct pt_regs {
 	unsigned long dx;
 };
 #pragma clang attribute pop
+
+/* What TCP keeps in sk_buff.cb: the numbers of a segment's first byte and of the one after it. */
+struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
+};
 
 /* What a server's socket is in the middle of. */
 struct http_socket {
@@ -93,15 +95,10 @@ struct {
 
 /* Two containers can run the same file through different paths; both attachments then fire in both. The first that told of a
  * function of a process owns it. Value: cookie of the attachment; the collector deletes those of what it detaches. */
-struct function {
-	__u64 address;
-	__u32 process;
-	__u32 pad;
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
-	__type(key, struct function);
+	__type(key, struct fw_http_function);
 	__type(value, __u64);
 } http_tls_owners SEC(".maps");
 
@@ -120,8 +117,7 @@ static __noinline int make_counters(__u64 cgroup_id)
 	return bpf_map_update_elem(&http, &cgroup_id, &zero, BPF_NOEXIST);
 }
 
-/* loss: what it is called when there is no place. */
-static __always_inline struct fw_http_counters *counters_for(__u64 cgroup_id, __u32 loss)
+static __always_inline struct fw_http_counters *http_of(__u64 cgroup_id)
 {
 	struct fw_http_counters *counters = bpf_map_lookup_elem(&http, &cgroup_id);
 
@@ -129,10 +125,8 @@ static __always_inline struct fw_http_counters *counters_for(__u64 cgroup_id, __
 		return counters;
 	make_counters(cgroup_id);
 	counters = bpf_map_lookup_elem(&http, &cgroup_id);
-	if (!counters) {
-		count_loss(loss);
+	if (!counters)
 		count_drop(FW_DROP_MAP);
-	}
 	return counters;
 }
 
@@ -144,9 +138,13 @@ static __always_inline void count_response(struct fw_http_counters *counters, co
 		__sync_fetch_and_add(&counters->responses[class], 1);
 }
 
-static __always_inline void count_latency(struct fw_http_counters *counters, __u64 ns)
+static __always_inline void count_latency(struct fw_http_counters *counters, __s64 ns)
 {
-	__u32 bucket = log2_us_bucket(ns);
+	__u32 bucket;
+
+	if (ns < 0)
+		ns = 0;
+	bucket = log2_us_bucket(ns);
 
 	__sync_fetch_and_add(&counters->latency_ns, ns);
 	if (bucket < FW_LOG2_BUCKETS)
@@ -227,28 +225,14 @@ static __always_inline void response_leaves(struct bpf_sock *sk, const struct se
 		count_loss(FW_HTTP_NO_OWNER);
 		return;
 	}
-	counters = counters_for(state->cgroup_id, FW_HTTP_TABLE_FULL);
-	if (!counters)
+	counters = http_of(state->cgroup_id);
+	if (!counters) {
+		count_loss(FW_HTTP_TABLE_FULL);
 		return;
+	}
 	count_response(counters, &segment->start, class);
 	if (request_ns && !state->request_ns)
-		count_latency(counters, bpf_ktime_get_ns() - request_ns);
-}
-
-static __always_inline void request_leaves(struct bpf_sock *sk)
-{
-	struct sock___http *socket = kernel_socket(sk);
-	struct fw_http_counters *counters;
-	__u64 cgroup_id;
-
-	if (!socket)
-		return;
-	cgroup_id = owner_of(socket);
-	if (!cgroup_id)
-		return;
-	counters = counters_for(cgroup_id, FW_HTTP_CLIENT_TABLE_FULL);
-	if (counters)
-		__sync_fetch_and_add(&counters->client_requests, 1);
+		count_latency(counters, segment->sent_ns - request_ns);
 }
 
 /* A process answers a TLS handshake: the collector looks for its OpenSSL. */
@@ -264,13 +248,13 @@ static __always_inline void tls_answered(struct bpf_sock *sk)
 	state->cgroup_id = owner_of(socket);
 	if (!state->cgroup_id)
 		return;
-	counters = counters_for(state->cgroup_id, FW_HTTP_CLIENT_TABLE_FULL);
+	counters = http_of(state->cgroup_id);
 	if (counters && !counters->tls_server)
 		counters->tls_server = 1;
 }
 
 /* The first record that a task sends after it gave OpenSSL a status line is that response. */
-static __always_inline void tls_leaves(struct bpf_sock *sk)
+static __always_inline void tls_leaves(struct bpf_sock *sk, const struct segment *segment)
 {
 	struct http_socket *state = state_of(sk);
 	__u64 task = bpf_get_current_task(), request_ns, *cgroup_id;
@@ -290,7 +274,7 @@ static __always_inline void tls_leaves(struct bpf_sock *sk)
 	state->request_ns = 0;
 	counters = bpf_map_lookup_elem(&http, cgroup_id);
 	if (counters)
-		count_latency(counters, bpf_ktime_get_ns() - request_ns);
+		count_latency(counters, segment->sent_ns - request_ns);
 	bpf_map_delete_elem(&http_tls_writing, &task);
 }
 
@@ -307,9 +291,7 @@ int http_egress(struct __sk_buff *skb)
 	if (class)
 		response_leaves(sk, &segment, class);
 	else if (is_tls_data(&segment.start))
-		tls_leaves(sk);
-	else if (is_request(&segment.start))
-		request_leaves(sk);
+		tls_leaves(sk, &segment);
 	else if (is_server_hello(&segment.start))
 		tls_answered(sk);
 	return PASS;
@@ -341,13 +323,10 @@ int BPF_PROG(http_accept, struct sock___http *socket, int old_state, int new_sta
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(http_receive, struct sock___http *socket, struct sk_buff___http *skb)
 {
-	struct tcp_skb_cb___http *tcp;
+	const struct tcp_skb_cb *tcp = (const void *)skb + bpf_core_field_offset(struct sk_buff___http, cb);
 	struct http_socket *state;
 
-	if (!socket->sk_bpf_storage)
-		return 0;
-	tcp = (struct tcp_skb_cb___http *)skb->cb;
-	if (BPF_CORE_READ(tcp, end_seq) == BPF_CORE_READ(tcp, seq))
+	if (!socket->sk_bpf_storage || tcp->seq == tcp->end_seq)
 		return 0;
 	state = bpf_sk_storage_get(&http_sockets, socket, 0, 0);
 	if (!state || !state->listens)
@@ -362,7 +341,7 @@ SEC("uprobe")
 int http_tls_write(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx), task = bpf_get_current_task(), cgroup_id, *owner;
-	struct function function = {.address = ctx->ip, .process = bpf_get_current_pid_tgid() >> 32};
+	struct fw_http_function function = {.address = ctx->ip, .process = bpf_get_current_pid_tgid() >> 32};
 	struct fw_http_counters *counters;
 	union start start;
 	__u32 class;
@@ -378,9 +357,11 @@ int http_tls_write(struct pt_regs *ctx)
 	if (!owner)
 		bpf_map_update_elem(&http_tls_owners, &function, &cookie, BPF_NOEXIST);
 	cgroup_id = current_cgroup_id();
-	counters = counters_for(cgroup_id, FW_HTTP_TABLE_FULL);
-	if (!counters)
+	counters = http_of(cgroup_id);
+	if (!counters) {
+		count_loss(FW_HTTP_TABLE_FULL);
 		return 0;
+	}
 	count_response(counters, &start, class);
 	if (is_final(&start, class))
 		bpf_map_update_elem(&http_tls_writing, &task, &cgroup_id, BPF_ANY);

@@ -10,7 +10,10 @@ struct __sk_buff {
 	__u32 fields[18];
 	__u32 data;
 	__u32 data_end;
-	__u32 more_fields[21];
+	__u32 more_fields[17];
+	__u64 tstamp;
+	__u32 wire_len;
+	__u32 gso_segs;
 	struct bpf_sock *sk;
 };
 
@@ -42,6 +45,7 @@ union start {
 /* Numbers are in network order: they are only compared for equality. */
 struct segment {
 	union start start;
+	__u64 sent_ns;          /* CLOCK_MONOTONIC */
 	__u32 sequence;
 	__u32 acknowledged;
 };
@@ -70,6 +74,7 @@ static __always_inline int read_segment(struct __sk_buff *skb, struct segment *s
 		return 0;
 	segment->sequence = tcp->sequence;
 	segment->acknowledged = tcp->acknowledged;
+	segment->sent_ns = skb->tstamp;   /* TCP has just read the clock for its pacing */
 	offset += tcp->length >> 4 << 2;
 	if (skb->len < offset + sizeof(segment->start))
 		return 0;
@@ -89,29 +94,6 @@ static __always_inline __u32 status_class(const union start *start)
 	if (class < 1 || class > 5 || (__u8)(start->bytes[10] - '0') > 9 || (__u8)(start->bytes[11] - '0') > 9)
 		return 0;
 	return class;
-}
-
-static __always_inline int is_request(const union start *start)
-{
-	switch (start->words[0]) {
-	case WORD('G', 'E', 'T', ' '):
-	case WORD('P', 'U', 'T', ' '):
-		return 1;
-	case WORD('P', 'O', 'S', 'T'):
-	case WORD('H', 'E', 'A', 'D'):
-		return start->bytes[4] == ' ';
-	case WORD('P', 'A', 'T', 'C'):
-		return (start->words[1] & 0xffff) == WORD('H', ' ', 0, 0);
-	case WORD('D', 'E', 'L', 'E'):
-		return (start->words[1] & 0xffffff) == WORD('T', 'E', ' ', 0);
-	case WORD('O', 'P', 'T', 'I'):
-		return start->words[1] == WORD('O', 'N', 'S', ' ');
-	case WORD('C', 'O', 'N', 'N'):
-		return start->words[1] == WORD('E', 'C', 'T', ' ');
-	case WORD('T', 'R', 'A', 'C'):
-		return (start->words[1] & 0xffff) == WORD('E', ' ', 0, 0);
-	}
-	return 0;
 }
 
 /* A record of encrypted application data; a ServerHello: it makes the sender a TLS server. */

@@ -10,6 +10,7 @@
 #include "common/units.hpp"
 #include "node-agent/collectors/cpu/cpu_collector.hpp"
 #include "node-agent/collectors/dns/dns_collector.hpp"
+#include "node-agent/collectors/http/http_collector.hpp"
 #include "node-agent/collectors/memory/memory_collector.hpp"
 #include "node-agent/collectors/network/network_collector.hpp"
 #include "node-agent/collectors/pids/pids_collector.hpp"
@@ -46,6 +47,7 @@ Sensors::Sensors(SensorsConfig config, const Clock& clock, kernel::CgroupLayout 
   collectors_.push_back(make_process_collector());
   collectors_.push_back(make_network_collector({.proc = config_.proc_root, .sys = config_.root_prefix + "/sys"}));
   collectors_.push_back(make_dns_collector());
+  collectors_.push_back(make_http_collector(config_.proc_root));
   for (const auto& collector : collectors_) {
     for (const auto& metric : collector->info().metrics) {
       const auto id = static_cast<std::uint32_t>(metrics_.size() + 1);
@@ -107,6 +109,7 @@ void Sensors::open_bpf_source() {
   }
   kernel::BpfOptions options;
   options.root_cgroup_id = registry_.root_cgroup_id();
+  options.unified_folder = layout_.unified;
   auto opened = kernel::open_bpf(options);
   bpf_ = std::move(opened.sensors);
   for (auto& probe : opened.probes) {
@@ -172,7 +175,7 @@ std::string_view unit_text(Unit unit) noexcept {
 
 std::vector<CollectorInfo> list_collectors() {
   return {memory_collector_info(), cpu_collector_info(), psi_collector_info(), pids_collector_info(), process_collector_info(),
-          network_collector_info(), dns_collector_info()};
+          network_collector_info(), dns_collector_info(), http_collector_info()};
 }
 
 }  // namespace fw::collectors

@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -12,12 +13,15 @@
 #include <string_view>
 #include <utility>
 
+#include "common/unique_fd.hpp"
 #include "node-agent/kernel/bpf_sensors.hpp"
 #include "node-agent/kernel/capabilities.hpp"
 // The skeletons name types of bpf/events.h.
 #include "node-agent/bpf/dns.h"
+#include "node-agent/bpf/http.h"
 #include "node-agent/bpf/network.h"
 #include "fw_dns.skel.h"
+#include "fw_http_signals.skel.h"
 #include "fw_memory.skel.h"
 #include "fw_network.skel.h"
 #include "fw_process.skel.h"
@@ -48,6 +52,10 @@ constexpr std::array kPrograms{
     ProgramSpec{"socket_reset_received", "resets", "tcp_receive_reset"},
     ProgramSpec{"dns_query", "dns", "net_dev_queue"},
     ProgramSpec{"dns_answer", "dns", "netif_receive_skb"},
+    ProgramSpec{"http_egress", "http", nullptr},
+    ProgramSpec{"http_accept", "http_latency", "inet_sock_set_state"},
+    ProgramSpec{"http_receive", "http_latency", "tcp_probe"},
+    ProgramSpec{"http_tls_write", "http_tls", nullptr},
 };
 constexpr std::string_view kOomByPid = "mark_victim_pid";   // classic tracepoint, used when mark_victim cannot be
 
@@ -69,6 +77,9 @@ constexpr std::array kPurposes{
     PurposeSpec{"retransmits", "counters of the network namespace"},
     PurposeSpec{"resets", "counters of the network namespace"},
     PurposeSpec{"dns", ""},
+    PurposeSpec{"http", ""},
+    PurposeSpec{"http_latency", "requests are counted without their time"},
+    PurposeSpec{"http_tls", "HTTP inside TLS is not seen"},
 };
 
 // Made by the first object, used by all. Other maps belong to one object.
@@ -127,6 +138,14 @@ using LinkPtr = std::unique_ptr<bpf_link, Deleter<bpf_link__destroy>>;
 using RingPtr = std::unique_ptr<ring_buffer, Deleter<ring_buffer__free>>;
 using BtfPtr = std::unique_ptr<btf, Deleter<btf__free>>;
 
+class Link final : public UserProbe {
+ public:
+  explicit Link(LinkPtr link) : link_(std::move(link)) {}
+
+ private:
+  LinkPtr link_;
+};
+
 // The second argument of a BTF-enabled tracepoint (the first after its context); nullptr: no such tracepoint.
 const btf_type* first_argument(const btf* kernel, std::string_view tracepoint) {
   const auto name = "btf_trace_" + std::string{tracepoint};
@@ -150,6 +169,7 @@ class Objects final : public BpfSensors {
     load("process", &fw_process_bpf__elf_bytes);
     load("network", &fw_network_bpf__elf_bytes);
     load("dns", &fw_dns_bpf__elf_bytes);
+    load("http", &fw_http_signals_bpf__elf_bytes);
     if (!objects_.empty()) attach_all();
     ::malloc_trim(0);   // libbpf has had the kernel's whole BTF in memory, more than all the agent needs afterwards
     return statuses();
@@ -313,6 +333,8 @@ class Objects final : public BpfSensors {
         bpf_map__set_autocreate(map, false);
       } else if (!objects_.empty() && std::find(std::begin(kSharedMaps), std::end(kSharedMaps), map_name) != std::end(kSharedMaps)) {
         bpf_map__reuse_fd(map, map_fd(map_name.data()));
+      } else if (map_name == "http") {
+        bpf_map__set_max_entries(map, options_.max_http_cgroups);
       }
     }
     return true;
@@ -345,7 +367,11 @@ class Objects final : public BpfSensors {
       bpf_object__for_each_program(program, object.get()) {
         const std::string name = bpf_program__name(program);
         if (refused_.contains(name)) continue;
-        LinkPtr link{bpf_program__attach(program)};
+        if (is_user_probe(program)) {
+          attached_[name] = bpf_program__section_name(program);   // where, attach_user() is told
+          continue;
+        }
+        LinkPtr link{attach(program)};
         if (link) {
           attached_[name] = bpf_program__section_name(program);
           links_.push_back(std::move(link));
@@ -354,6 +380,16 @@ class Objects final : public BpfSensors {
         }
       }
     }
+  }
+
+  static bool is_user_probe(const bpf_program* program) { return std::string_view{bpf_program__section_name(program)} == "uprobe"; }
+
+  bpf_link* attach(const bpf_program* program) const {
+    if (bpf_program__type(program) != BPF_PROG_TYPE_CGROUP_SKB) return bpf_program__attach(program);
+    // The root of cgroup v2 holds every process, also on nodes that limit them by v1.
+    const UniqueFd root{::open(options_.unified_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!root.valid()) return nullptr;
+    return bpf_program__attach_cgroup(program, root.get());
   }
 
   std::vector<ProbeStatus> statuses() const {

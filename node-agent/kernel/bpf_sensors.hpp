@@ -25,7 +25,15 @@ Result<BpfEvent> decode_bpf_event(const void* data, std::size_t size);
 struct BpfOptions {
   std::uint64_t root_cgroup_id = 0;         // inode of the memory hierarchy's root folder
   std::uint32_t events_per_second = 50;     // exits and signals of one cgroup
+  std::string unified_folder = "/sys/fs/cgroup";   // of the cgroup v2 hierarchy: what hangs on its root sees every process
+  std::uint32_t max_http_cgroups = 20'000;  // entries of the map "http": tests make it small
   std::unordered_set<std::string> without;  // programs not to load, by name: tests of the fallbacks
+};
+
+// A program that runs when processes call a function; taken off when destroyed. Must not outlive its BpfSensors.
+class UserProbe {
+ public:
+  virtual ~UserProbe() = default;
 };
 
 // Threading: one thread. Lifetime: fd() is borrowed, it belongs to this object.
@@ -39,6 +47,10 @@ class BpfSensors {
 
   // A map of ours by its name in node-agent/bpf; what no program that works uses is not there.
   virtual std::optional<BpfMap> map(const char* name) const = 0;
+  // Puts a program of section "uprobe" on an instruction (offset in the file) for all processes that run the file; they pay about
+  // 1 us for each call. The program can read the cookie. Errc::unsupported: it is not loaded.
+  virtual Result<std::unique_ptr<UserProbe>> attach_user(const char* program, const std::string& path, std::uint64_t offset,
+                                                         std::uint64_t cookie) = 0;
   virtual std::optional<fw_cgroup_counters> counters(std::uint64_t cgroup_id) const = 0;
   // Deletes the counters of cgroups for which keep is false.
   virtual void sweep(const std::function<bool(std::uint64_t cgroup_id)>& keep) = 0;
