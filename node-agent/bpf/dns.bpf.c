@@ -15,7 +15,7 @@
 #define PORT_53_BE 0x3500
 #define FLAG_ANSWER 0x80
 #define OPCODE_BITS 0x78
-#define SAME_PACKET_NS 1000000000ULL
+#define SAME_PACKET_NS 500000ULL           /* a VLAN or bond hands the packet to what it stands on at once */
 #define WINDOW_SHIFT 33                    /* 2^33 ns: 8.6 s */
 #define NAMES_PER_WINDOW 32                /* new failing ones of one cgroup; it must not fill the table of all others */
 

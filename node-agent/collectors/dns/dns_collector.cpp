@@ -128,8 +128,8 @@ class DnsCollector final : public Collector {
 std::string dns_name_text(const fw_dns_name& name) {
   std::string text;
   for (std::size_t at = 0; at < sizeof(name.wire) && name.wire[at] != 0;) {
-    const auto end = at + 1 + static_cast<unsigned char>(name.wire[at]);
-    if (end > sizeof(name.wire)) break;
+    const std::size_t length = static_cast<unsigned char>(name.wire[at]), end = at + 1 + length;
+    if (length > 63 || end > sizeof(name.wire)) break;
     if (!text.empty()) text += '.';
     for (++at; at < end; ++at) {
       const auto byte = name.wire[at];
