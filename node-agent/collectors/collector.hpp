@@ -29,9 +29,20 @@ struct MetricDesc {
 
 std::string_view unit_text(Unit unit) noexcept;   // "bytes", "us", "ms", "1", "%"
 
+// One word of wire::Observed::what that a collector says, and what the event's fields are then.
+struct ObservedDesc {
+  std::string_view word;     // "connect_failed"
+  std::string_view object;   // "the peer, address:port"; "" when the field stays empty
+  std::string_view reason;   // "errno name"; "" when the field stays empty
+  std::string_view help;
+  std::string_view proof = {};
+};
+
+// Of this docs/metrics.md is made (`--list-collectors=markdown`); a metric or a word that is not here must not be sent.
 struct CollectorInfo {
   std::string_view name;
   std::span<const MetricDesc> metrics;
+  std::span<const ObservedDesc> observed = {};
 };
 
 // A cgroup that is due in this tick. A collector that finds it removed sets gone; the following ones skip it.
