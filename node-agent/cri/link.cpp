@@ -2,8 +2,10 @@
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <utility>
@@ -79,6 +81,8 @@ asio::awaitable<void> Link::run() {
   for (;;) {
     const auto started_ns = clock_.mono_ns();
     const auto reason = co_await session();
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
     const auto lasted = std::chrono::nanoseconds{counters_.connected ? static_cast<std::int64_t>(clock_.mono_ns() - started_ns) : 0};
     counters_.connected = false;
     counters_.failures_total += 1;
