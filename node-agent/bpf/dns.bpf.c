@@ -182,6 +182,13 @@ static __always_inline void tell_failure(struct fw_dns_counters *counters, struc
 		count_drop(FW_DROP_MAP);
 }
 
+/* At most 255, and so that older verifiers see it: the compiler would take the mask away and compare a copy. */
+static __always_inline __u64 within_name(__u64 at)
+{
+	asm volatile("%0 &= 255" : "+r"(at));
+	return at;
+}
+
 /* Copies the name of the first question; at most max bytes of it are there. Zero after its end, empty when it is malformed. */
 static __always_inline void read_name(struct scratch *scratch, const void *from, __u32 max)
 {
@@ -191,17 +198,17 @@ static __always_inline void read_name(struct scratch *scratch, const void *from,
 	__builtin_memset(&scratch->name, 0, sizeof(scratch->name));
 	if (max > FW_DNS_NAME_BYTES - 1)
 		max = FW_DNS_NAME_BYTES - 1;
-	if (max == 0 || bpf_probe_read_kernel(raw, max & (FW_DNS_NAME_BYTES - 1), from))
+	if (max == 0 || bpf_probe_read_kernel(raw, within_name(max), from))
 		return;
 	for (int i = 0; i < 128; ++i) {
-		label = raw[at & (FW_DNS_NAME_BYTES - 1)];
+		label = raw[within_name(at)];
 		if (label == 0)
 			break;
 		at += label + 1;
 		if (label > 63 || at >= max)
 			return;
 	}
-	bpf_probe_read_kernel(&scratch->name, at & (FW_DNS_NAME_BYTES - 1), raw);
+	bpf_probe_read_kernel(&scratch->name, within_name(at), raw);
 }
 
 SEC("tp_btf/net_dev_queue")

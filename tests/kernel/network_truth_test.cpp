@@ -20,6 +20,7 @@
 #include <sstream>
 #include <vector>
 
+#include "node-agent/kernel/bpf_sensors.hpp"
 #include "tests/kernel/network_sandbox.hpp"
 #include "tests/kernel/wait.hpp"
 
@@ -49,6 +50,19 @@ void write_file(const std::string& path, const std::string& text) { std::ofstrea
 std::int64_t snmp(const std::string& protocol, const std::string& name) { return protocol_counter("/proc/self/net/snmp", protocol, name); }
 
 using NetworkTruthTest = NetworkTest;
+
+TEST_F(NetworkTruthTest, every_program_works_on_this_kernel) {
+  const auto opened = kernel::open_bpf({});
+  std::size_t found = 0;
+  for (const auto& probe : opened.probes) {
+    for (const char* const purpose : {"connects", "retransmits", "resets", "dns"}) {
+      if (probe.name != purpose) continue;
+      ++found;
+      EXPECT_TRUE(probe.active) << probe.name << ": " << probe.reason;
+    }
+  }
+  EXPECT_EQ(found, 4U);
+}
 
 TEST_F(NetworkTruthTest, a_refused_connect_names_its_peer) {
   const UniqueFd closed{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};   // bound, so that nobody else listens there
