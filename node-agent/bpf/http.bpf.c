@@ -21,6 +21,7 @@ struct sock___http {
 	struct socket_lock___http sk_lock;
 	void *sk_bpf_storage;
 };
+struct tcp_sock___http { __u32 snd_nxt; };
 struct sk_buff___http { char cb[48]; };
 struct pt_regs {
 	unsigned long ip;
@@ -35,15 +36,19 @@ struct tcp_skb_cb {
 	__u32 end_seq;
 };
 
-/* What a server's socket is in the middle of. */
+/* What a server's socket is in the middle of. The two halves are in two cache lines: the first is written by whoever sends, the second by
+ * whoever receives, mostly on another CPU. */
 struct http_socket {
 	__u64 cgroup_id;         /* of the process that wrote the first response; 0: none did */
-	__u64 request_ns;        /* first byte of the request that waits for its response; 0: not seen */
+	__u64 answered_ns;       /* request_ns of the last response */
 	__u32 sequence;          /* of the last status line: what has it again was sent twice by the network */
 	__u32 acknowledged;      /* what had been received at the last final response: with nothing more it is no response */
-	__u8 listens;            /* what comes next begins a request */
-	__u8 tls;                /* it answered a TLS handshake */
-	__u8 pad[6];
+	__u32 tls;               /* it answered a TLS handshake */
+	__u32 pad[7];            /* the kernel's header has 8 bytes of the line */
+
+	__u64 request_ns;        /* when the first segment came after something was sent; 0: not seen */
+	__u32 sent;              /* what had been sent by then */
+	__u32 more_pad;
 };
 
 /* Freed by the kernel with the socket. Sockets that sent a status line or answered a TLS handshake have one, and those that were
@@ -214,25 +219,20 @@ static __always_inline void response_leaves(struct bpf_sock *sk, const struct se
 		if (socket)
 			state->cgroup_id = owner_of(socket);
 	}
+	counters = state->cgroup_id ? http_of(state->cgroup_id) : 0;
+	if (counters) {
+		request_ns = state->request_ns;
+		count_response(counters, &segment->start, class);
+		if (request_ns != state->answered_ns && is_final(&segment->start, class)) {
+			count_latency(counters, segment->sent_ns - request_ns);
+			state->answered_ns = request_ns;
+		}
+	} else {
+		count_loss(state->cgroup_id ? FW_HTTP_TABLE_FULL : FW_HTTP_NO_OWNER);
+	}
 	state->sequence = segment->sequence;
-	request_ns = state->request_ns;
-	if (is_final(&segment->start, class)) {
+	if (is_final(&segment->start, class))
 		state->acknowledged = segment->acknowledged;
-		state->request_ns = 0;
-		state->listens = 1;
-	}
-	if (!state->cgroup_id) {
-		count_loss(FW_HTTP_NO_OWNER);
-		return;
-	}
-	counters = http_of(state->cgroup_id);
-	if (!counters) {
-		count_loss(FW_HTTP_TABLE_FULL);
-		return;
-	}
-	count_response(counters, &segment->start, class);
-	if (request_ns && !state->request_ns)
-		count_latency(counters, segment->sent_ns - request_ns);
 }
 
 /* A process answers a TLS handshake: the collector looks for its OpenSSL. */
@@ -263,18 +263,17 @@ static __always_inline void tls_leaves(struct bpf_sock *sk, const struct segment
 
 	if (!state || !state->tls)
 		return;
-	state->listens = 1;
 	request_ns = state->request_ns;
 	socket = kernel_socket(sk);
-	if (!request_ns || !socket || !owner_of(socket))
+	if (request_ns == state->answered_ns || !socket || !owner_of(socket))
 		return;
 	cgroup_id = bpf_map_lookup_elem(&http_tls_writing, &task);
 	if (!cgroup_id)
 		return;
-	state->request_ns = 0;
 	counters = bpf_map_lookup_elem(&http, cgroup_id);
 	if (counters)
 		count_latency(counters, segment->sent_ns - request_ns);
+	state->answered_ns = request_ns;
 	bpf_map_delete_elem(&http_tls_writing, &task);
 }
 
@@ -312,26 +311,26 @@ int BPF_PROG(http_accept, struct sock___http *socket, int old_state, int new_sta
 	if (!bpf_map_lookup_elem(&http_ports, &port))
 		return 0;
 	state = bpf_sk_storage_get(&http_sockets, socket, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state)
-		return 0;
-	state->request_ns = bpf_ktime_get_ns();
-	state->listens = 1;
+	if (state)
+		state->request_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
-/* A segment came on an established connection: the first one after a response is the next request. */
+/* A segment came on an established connection. The first one after something was sent is the next request; what follows belongs to it. */
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(http_receive, struct sock___http *socket, struct sk_buff___http *skb)
 {
-	const struct tcp_skb_cb *tcp = (const void *)skb + bpf_core_field_offset(struct sk_buff___http, cb);
+	const struct tcp_skb_cb *segment = (const void *)skb + bpf_core_field_offset(struct sk_buff___http, cb);
+	const struct tcp_sock___http *tcp;
 	struct http_socket *state;
 
-	if (!socket->sk_bpf_storage || tcp->seq == tcp->end_seq)
+	if (!socket->sk_bpf_storage || segment->seq == segment->end_seq)
 		return 0;
 	state = bpf_sk_storage_get(&http_sockets, socket, 0, 0);
-	if (!state || !state->listens)
+	tcp = (const void *)bpf_skc_to_tcp_sock(socket);
+	if (!state || !tcp || state->sent == tcp->snd_nxt)
 		return 0;
-	state->listens = 0;
+	state->sent = tcp->snd_nxt;
 	state->request_ns = bpf_ktime_get_ns();
 	return 0;
 }
