@@ -46,6 +46,13 @@ struct IncidentView {
 struct ChangeFilter { std::optional<std::int64_t> since_ns; std::size_t limit = 100; };
 struct IncidentFilter { bool include_closed = false; std::size_t limit = 100; };
 
+// A read-only question to one node (docs/probes.md).
+struct ProbeQuestion {
+  std::string kind, target;                                    // target "": the node itself
+  std::vector<std::pair<std::string, std::string>> arguments;
+  std::uint32_t limit_ms = 0;
+};
+
 // All methods run on the server's executor and may suspend. Errors: Errc::not_found (no such incident), Errc::conflict (already
 // closed), Errc::invalid_argument, Errc::overloaded (store queue full), Errc::io (store failed).
 class Backend {
@@ -70,6 +77,10 @@ class Backend {
   // Durable when it returns. delivery_id de-duplicates redelivery per source ("" when the source has none). A row of the same
   // (source, source_key) is updated by changes::merge (aggregator/changes/received.hpp), which keeps the id of the first delivery.
   virtual boost::asio::awaitable<Result<Stored>> store_change(changes::Change change, std::string delivery_id) = 0;
+
+  // The node's JSON object, as it sent it. `node` is a uid or a name. Errc::not_found (no such node, or no such target on it), Errc::gone (not
+  // connected), Errc::unsupported (its agent answers none), Errc::overloaded, Errc::timeout, Errc::invalid_argument, Errc::io.
+  virtual boost::asio::awaitable<Result<std::string>> probe(std::string node, ProbeQuestion question) = 0;
 
   struct Check { std::string name; bool ok = false; std::string detail; };
   virtual std::vector<Check> readiness() = 0;    // store writable, listeners up; never waits

@@ -1,17 +1,22 @@
 #include "aggregator/api/people_api.hpp"
 
+#include <boost/json.hpp>
 #include <string>
 
 #include "aggregator/api/body.hpp"
 #include "aggregator/api/render.hpp"
 #include "aggregator/changes/rfc3339.hpp"
+#include "common/log.hpp"
 #include "common/version.hpp"
+#include "protocol/limits.hpp"
 
 namespace fw::api {
 namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kMaxNoteBytes = 4_KiB;
+constexpr std::int64_t kStandardProbeMs = 10'000;
+constexpr std::int64_t kMostProbeMs = 25'000;     // of the server's 30 s for an answer, the way to the node and back included
 
 using Query = std::vector<std::pair<std::string, std::string>>;
 
@@ -72,6 +77,16 @@ Response explanation_answer(const std::string& id, const Result<std::string>& fi
   return body.has_error() ? problem(500, body.error().message()) : ok(std::move(*body));
 }
 
+// What the node said is for the person who asked, not for the table of the store's errors.
+Response probe_problem(const Error& error) {
+  if (error.code == Errc::gone || error.code == Errc::unsupported) return problem(409, error.context, "`fleetwright nodes` shows who is connected");
+  if (error.code == Errc::overloaded) return problem(429, error.context);
+  if (error.code == Errc::timeout) return problem(504, error.context);
+  if (error.code == Errc::invalid_argument) return problem(400, error.context);
+  if (error.code == Errc::io) return problem(502, error.context);
+  return problem(error);
+}
+
 // One method per route. `id` is the incident of the path.
 class PeopleApi {
  public:
@@ -86,6 +101,33 @@ class PeopleApi {
     if (const auto query = parse_query(request.query, {}); query.has_error()) co_return problem(query.error());
     const auto list = co_await backend_.nodes();
     co_return list_answer(list, &render_nodes);
+  }
+
+  asio::awaitable<Response> probe(const Request& request, std::string node) {
+    ProbeQuestion question;
+    std::optional<std::string> limit_ms;
+    const auto body = decode(request, [&](changes::ObjectReader& reader) {
+      question.kind = reader.required_text("kind");
+      question.target = reader.text("target", limits::kMaxLabelBytes);
+      limit_ms = reader.scalar("limit_ms");
+      const auto* arguments = reader.find("arguments");
+      if (arguments == nullptr) return;
+      if (!arguments->is_object()) return reader.report("arguments", "must be an object");
+      for (const auto& [name, value] : arguments->as_object()) {
+        if (!value.is_string()) return reader.report("arguments", "values must be text");
+        question.arguments.emplace_back(name, value.as_string());
+      }
+    });
+    if (body.has_error()) co_return problem(body.error());
+    const auto limit = limit_ms ? parse_number<std::int64_t>(*limit_ms) : kStandardProbeMs;
+    if (!limit || *limit < 1 || *limit > kMostProbeMs) co_return problem(400, "limit_ms: a number from 1 to " + std::to_string(kMostProbeMs));
+    question.limit_ms = static_cast<std::uint32_t>(*limit);
+    log::info("probe", {{"person", request.person()}, {"node", node}, {"kind", question.kind}, {"target", question.target}});
+    const auto answer = co_await backend_.probe(node, std::move(question));
+    if (answer.has_error()) co_return probe_problem(answer.error());
+    auto rendered = render_probe(node, *answer);
+    if (rendered.has_error()) co_return problem(502, rendered.error().message());
+    co_return ok(std::move(*rendered));
   }
 
   asio::awaitable<Response> changes(const Request& request, std::string) {
@@ -174,6 +216,7 @@ void add_people_routes(Router& router, Backend& backend, std::size_t max_body_by
   };
   add(Method::get, "/api/v1/status", &PeopleApi::status);
   add(Method::get, "/api/v1/nodes", &PeopleApi::nodes);
+  add(Method::post, "/api/v1/nodes/{id}/probes", &PeopleApi::probe);
   add(Method::get, "/api/v1/changes", &PeopleApi::changes);
   add(Method::get, "/api/v1/incidents", &PeopleApi::incidents);
   add(Method::get, "/api/v1/incidents/{id}", &PeopleApi::incident);

@@ -182,4 +182,11 @@ Result<std::string> render_explanation(std::string_view incident_id, std::string
   return body_of("Explanation", std::move(out));
 }
 
+Result<std::string> render_probe(std::string_view node, std::string_view answer_json) {
+  json::error_code error;
+  auto answer = json::parse(answer_json, error);
+  if (error || !answer.is_object()) return Error(Errc::malformed, "the node's answer is not readable");
+  return body_of("ProbeResult", {{"node", node}, {"result", std::move(answer)}});
+}
+
 }  // namespace fw::api

@@ -18,4 +18,7 @@ std::string render_incident(const IncidentView& incident);
 // Findings as the specialists wrote them, with the envelope around them. Errc::malformed when they are no JSON object.
 Result<std::string> render_explanation(std::string_view incident_id, std::string_view findings_json);
 
+// A node's answer, with the envelope around it. Errc::malformed when it is no JSON object.
+Result<std::string> render_probe(std::string_view node, std::string_view answer_json);
+
 }  // namespace fw::api

@@ -1,13 +1,16 @@
 #include "aggregator/app/backend.hpp"
 
 #include <algorithm>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <unordered_set>
 
 #include "aggregator/app/views.hpp"
 #include "aggregator/store/async.hpp"
+#include "protocol/wire/codec.hpp"
 
 namespace fw::app {
 namespace {
@@ -189,6 +192,53 @@ asio::awaitable<Result<api::Backend::Stored>> Backend::store_change(changes::Cha
   auto learn = [&coordinator = coordinator_, stored = std::move(*written->change)] { coordinator.add_change(stored); };
   asio::post(coordinator_.executor(), std::move(learn));
   co_return written->effect == store::Effect::created ? Stored::created : Stored::updated;
+}
+
+// As store/async.cpp does it: named objects, for g++ 12.
+asio::awaitable<Result<wire::ProbeResult>> Backend::ask_node(Uuid node, wire::Probe probe) {
+  auto result = std::make_shared<std::optional<Result<wire::ProbeResult>>>();
+  auto value = std::make_shared<wire::Probe>(std::move(probe));
+  auto initiation = [this, node, result, value](auto handler) {
+    auto executor = asio::get_associated_executor(handler);
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    ingest_.probe(node, std::move(*value), [result, executor, shared, guard = asio::make_work_guard(executor)](Result<wire::ProbeResult> answer) {
+      result->emplace(std::move(answer));
+      asio::post(executor, [shared] { std::move (*shared)(); });
+    });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiation), asio::use_awaitable);
+  co_return std::move(**result);
+}
+
+asio::awaitable<Result<std::string>> Backend::probe(std::string node, api::ProbeQuestion question) {
+  const auto executor = coordinator_.executor();
+  const auto uid = co_await run_on(executor, [&]() -> Result<Uuid> {
+    std::optional<Uuid> found;
+    for (const fleet::NodeState* known : coordinator_.fleet().nodes()) {
+      if (known->uid.str() == node) return known->uid;
+      if (known->name != node) continue;
+      if (found) return Error(Errc::conflict, "several nodes are called " + node + ": give the uid");
+      found = known->uid;
+    }
+    if (!found) return Error(Errc::not_found, "no node is called " + node);
+    return *found;
+  });
+  if (!uid) co_return uid.error();
+  wire::Probe probe{.id = 1, .kind = std::move(question.kind), .target = std::move(question.target), .arguments = {}, .deadline_ms = question.limit_ms};
+  for (auto& [name, value] : question.arguments) probe.arguments.push_back({std::move(name), std::move(value)});
+  if (auto ok = wire::check(probe); !ok) co_return Error(Errc::invalid_argument, ok.error().context);
+  auto task = ask_node(*uid, std::move(probe));
+  auto answer = co_await std::move(task);
+  if (!answer) co_return answer.error();
+  switch (answer->status) {
+    case wire::ProbeStatus::done: co_return std::move(answer->text);
+    case wire::ProbeStatus::busy: co_return Error(Errc::overloaded, std::move(answer->text));
+    case wire::ProbeStatus::invalid: co_return Error(Errc::invalid_argument, std::move(answer->text));
+    case wire::ProbeStatus::not_found: co_return Error(Errc::not_found, std::move(answer->text));
+    case wire::ProbeStatus::timeout: co_return Error(Errc::timeout, std::move(answer->text));
+    case wire::ProbeStatus::failed: break;
+  }
+  co_return Error(Errc::io, std::move(answer->text));
 }
 
 std::vector<api::Backend::Check> Backend::readiness() {

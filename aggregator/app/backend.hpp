@@ -8,7 +8,7 @@ namespace fw::app {
 // Threading: methods run on the server's executor and hop to the coordinator's and to a thread for blocking reads.
 class Backend final : public api::Backend {
  public:
-  Backend(Coordinator& coordinator, const ingest::Ingest& ingest, store::Store& store, const Clock& clock)
+  Backend(Coordinator& coordinator, ingest::Ingest& ingest, store::Store& store, const Clock& clock)
       : coordinator_(coordinator), ingest_(ingest), store_(store), clock_(clock) {}
 
   boost::asio::awaitable<Result<std::vector<api::NodeView>>> nodes() override;
@@ -22,9 +22,11 @@ class Backend final : public api::Backend {
   boost::asio::awaitable<Result<api::IncidentView>> close(std::int64_t number, std::string person, std::string reason,
                                                           std::string confirmed_cause) override;
   boost::asio::awaitable<Result<Stored>> store_change(changes::Change change, std::string delivery_id) override;
+  boost::asio::awaitable<Result<std::string>> probe(std::string node, api::ProbeQuestion question) override;
   std::vector<Check> readiness() override;
 
  private:
+  boost::asio::awaitable<Result<wire::ProbeResult>> ask_node(Uuid node, wire::Probe probe);
   using Action = std::function<Result<void>(incidents::Engine&)>;
   boost::asio::awaitable<Result<api::IncidentView>> act(std::int64_t number, Action action);
   boost::asio::awaitable<Result<incidents::Incident>> stored(std::int64_t number);
@@ -33,7 +35,7 @@ class Backend final : public api::Backend {
   const fleet::NodeState* node_of(const incidents::Incident& incident) const { return coordinator_.fleet().find_node(incident.subject.key.node); }
 
   Coordinator& coordinator_;
-  const ingest::Ingest& ingest_;
+  ingest::Ingest& ingest_;
   store::Store& store_;
   const Clock& clock_;
 };

@@ -112,6 +112,7 @@ int run(int argc, const char* const* argv) {
   add_globals(app, globals);
   Commands commands;
   add_list_commands(app, commands);
+  add_node_commands(app, commands);
   add_incident_commands(app, commands);
   add_case_commands(app, commands);
   add_plan_commands(app, commands);

@@ -217,6 +217,16 @@ void Ingest::send_executor(const Uuid& node, Bytes packet) {
   });
 }
 
+void Ingest::probe(const Uuid& node, wire::Probe probe, ProbeDone done) {
+  const auto live = impl_->context.registry.find(node);
+  if (!live) return done(Error(Errc::gone, "the node is not connected"));
+  asio::post(live->executor, [handle = live->handle, probe = std::move(probe), done = std::move(done)]() mutable {
+    const auto session = handle.lock();
+    if (!session) return done(Error(Errc::gone, "the node is not connected"));
+    session->probe(std::move(probe), std::move(done));
+  });
+}
+
 void Ingest::read_series(const Uuid& node, std::vector<series::Selection> wanted, std::int64_t from_ns, std::int64_t to_ns, SeriesDone done) {
   Shard& home = impl_->context.home_of(node);
   asio::post(home.io, [&home, node, wanted = std::move(wanted), from_ns, to_ns, done = std::move(done)] {

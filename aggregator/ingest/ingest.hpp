@@ -87,6 +87,11 @@ class Ingest {
   // To the node's executor, in order. A packet for a node without a session or an executor is dropped: its sender sends again.
   void send_executor(const Uuid& node, Bytes packet);
 
+  // Asks a node. `done` runs exactly once, on the node's shard or on the calling thread: the node's answer, or Errc::gone (no session, or it
+  // ended), Errc::unsupported (its agent answers none), Errc::overloaded (limits::kMaxProbesWaiting wait for it), Errc::timeout.
+  using ProbeDone = std::function<void(Result<wire::ProbeResult>)>;
+  void probe(const Uuid& node, wire::Probe probe, ProbeDone done);   // its id is given here
+
   // Windows of a node in [from, to] of the node's clock; `done` runs on the node's shard, with nothing when the node is unknown.
   using SeriesDone = std::function<void(std::vector<series::Series>)>;
   void read_series(const Uuid& node, std::vector<series::Selection> wanted, std::int64_t from_ns, std::int64_t to_ns, SeriesDone done);

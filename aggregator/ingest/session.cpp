@@ -18,6 +18,7 @@ constexpr milliseconds kStoreRetry{200};
 constexpr int kStoreTries = 25;                       // then the agent keeps its events in its spool
 constexpr milliseconds kFarewell{1'000};
 constexpr milliseconds kBacklogPause{10};
+constexpr milliseconds kProbeGrace{3'000};              // beyond a probe's own limit: the node gives up first
 constexpr std::size_t kMaxEventsPerWrite = 4'000;     // bounds the rows of one write; the rest goes into the next
 
 asio::awaitable<void> wait_for_wake(asio::steady_timer& timer, std::chrono::nanoseconds limit) {
@@ -99,6 +100,7 @@ void Session::fail(Error error) {
   wake_writer_.cancel();
   wake_committer_.cancel();
   wake_timer_.cancel();
+  while (!probes_.empty()) answer_probe(probes_.begin()->first, Error(Errc::gone, "the node's connection ended"));
 }
 
 void Session::end(std::string reason) {
@@ -128,6 +130,30 @@ void Session::focus(std::vector<std::uint64_t> cgroup_ids, std::chrono::nanoseco
 void Session::send_executor(Bytes packet) {
   if (end_ || !session_.ready() || !session_.has_executor()) return;
   emit(session_.send_executor({.bytes = std::move(packet)}, now()));
+}
+
+void Session::probe(wire::Probe probe, Ingest::ProbeDone done) {
+  if (end_ || !session_.ready()) return done(Error(Errc::gone, "the node is not connected"));
+  if (probes_.size() >= fw::limits::kMaxProbesWaiting) return done(Error(Errc::overloaded, "too many questions wait for this node"));
+  const auto id = probe.id = next_probe_++;
+  const auto limit = milliseconds(probe.deadline_ms) + kProbeGrace;
+  auto out = session_.send_probe(probe, now());
+  if (!out) return done(out.error());
+  auto timer = std::make_unique<asio::steady_timer>(executor_, limit);
+  timer->async_wait([weak = weak_from_this(), id](const boost::system::error_code& error) {
+    const auto self = error ? nullptr : weak.lock();
+    if (self) self->answer_probe(id, Error(Errc::timeout, "the node did not answer in time"));
+  });
+  probes_.emplace(id, WaitingProbe{std::move(done), std::move(timer)});
+  emit(std::move(*out));
+}
+
+void Session::answer_probe(std::uint64_t id, Result<wire::ProbeResult> result) {
+  const auto found = probes_.find(id);
+  if (found == probes_.end()) return;   // it was late, or the node invents ids
+  const auto done = std::move(found->second.done);
+  probes_.erase(found);
+  done(std::move(result));
 }
 
 asio::awaitable<Result<void>> Session::read_loop() {
@@ -161,6 +187,10 @@ asio::awaitable<Result<void>> Session::read_loop() {
       } else if (auto* executor = std::get_if<wire::ExecutorPacket>(&message)) {
         metrics.add(Metric::ingest_frames, 1, {"executor"});
         context_.deps.sink.on_executor(origin_.node, std::move(executor->bytes));
+      } else if (auto* result = std::get_if<wire::ProbeResult>(&message)) {
+        metrics.add(Metric::ingest_frames, 1, {"probe_result"});
+        const auto id = result->id;
+        answer_probe(id, std::move(*result));
       }
     }
     if (close) fail(std::move(*close));

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <map>
 
 #include "aggregator/ingest/shard.hpp"
 #include "aggregator/ingest/translate.hpp"
@@ -22,6 +23,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void end(std::string reason);                 // says goodbye when it can
   void focus(std::vector<std::uint64_t> cgroup_ids, std::chrono::nanoseconds duration);
   void send_executor(Bytes packet);
+  void probe(wire::Probe probe, Ingest::ProbeDone done);
   bool in_handshake() const noexcept { return !connection_; }
   const Uuid& id() const noexcept { return id_; }
 
@@ -42,6 +44,12 @@ class Session : public std::enable_shared_from_this<Session> {
   void tell_clock();
   void report_end() const;
 
+  void answer_probe(std::uint64_t id, Result<wire::ProbeResult> result);
+
+  struct WaitingProbe {
+    Ingest::ProbeDone done;
+    std::unique_ptr<boost::asio::steady_timer> timer;
+  };
   struct Pending { std::uint64_t seq = 0; std::vector<fleet::NodeEventPtr> events; };
 
   Context& context_;
@@ -57,6 +65,8 @@ class Session : public std::enable_shared_from_this<Session> {
   wire::Bytes outgoing_;
   std::deque<Pending> pending_;
   boost::asio::steady_timer wake_writer_, wake_committer_, wake_timer_;
+  std::map<std::uint64_t, WaitingProbe> probes_;
+  std::uint64_t next_probe_ = 1;
   std::optional<Error> end_;
 };
 

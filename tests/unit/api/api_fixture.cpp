@@ -61,6 +61,18 @@ asio::awaitable<Result<std::vector<NodeView>>> FakeBackend::nodes() {
   co_return std::vector<NodeView>{NodeView{}};
 }
 
+asio::awaitable<Result<std::string>> FakeBackend::probe(std::string node, ProbeQuestion question) {
+  std::string call = "probe " + node + " " + question.kind + " '" + question.target + "' " + std::to_string(question.limit_ms);
+  for (const auto& [name, value] : question.arguments) call += " " + name + "=" + value;
+  record(std::move(call));
+  if (node == "node-b") co_return Error(Errc::gone, "the node is not connected");
+  if (node == "node-c") co_return std::string("no JSON");
+  if (question.kind == "busy") co_return Error(Errc::overloaded, "try again soon");
+  if (question.kind == "slow") co_return Error(Errc::timeout, "the node did not answer in time");
+  if (question.kind == "nothing") co_return Error(Errc::invalid_argument, "no probe of this name: nothing");
+  co_return std::string(R"({"kind":"process_table","rows":[]})");
+}
+
 asio::awaitable<Result<std::vector<changes::Change>>> FakeBackend::changes(ChangeFilter filter) {
   record("changes " + std::to_string(filter.limit) + " " + std::to_string(filter.since_ns.value_or(-1)));
   co_return stored();

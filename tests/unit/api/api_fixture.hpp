@@ -36,6 +36,7 @@ class FakeBackend final : public Backend {
   asio::awaitable<Result<IncidentView>> add_note(std::int64_t number, std::string person, std::string text) override;
   asio::awaitable<Result<IncidentView>> close(std::int64_t number, std::string person, std::string reason, std::string cause) override;
   asio::awaitable<Result<Stored>> store_change(changes::Change change, std::string delivery_id) override;
+  asio::awaitable<Result<std::string>> probe(std::string node, ProbeQuestion question) override;   // node-a is there, node-b away, node-c broken
   std::vector<Check> readiness() override;
 
   enum class Mood { works, store_full, throws, hangs };

@@ -18,6 +18,7 @@ TEST_F(ApiTest, role_by_endpoint) {
   const Endpoint endpoints[] = {
       {"GET", "/api/v1/status", "", 200},
       {"GET", "/api/v1/nodes", "", 200},
+      {"POST", "/api/v1/nodes/node-a/probes", R"({"kind": "process_table"})", 200},
       {"GET", "/api/v1/changes", "", 200},
       {"GET", "/api/v1/incidents", "", 200},
       {"GET", "/api/v1/incidents/INC-7", "", 200},
