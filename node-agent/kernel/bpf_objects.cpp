@@ -376,7 +376,7 @@ class Objects final : public BpfSensors {
           attached_[name] = bpf_program__section_name(program);
           links_.push_back(std::move(link));
         } else {
-          refuse(name, reason_for(errno, name));
+          refuse(name, options_.unified_folder.empty() && is_cgroup_hook(program) ? "no cgroup v2 hierarchy is mounted" : reason_for(errno, name));
         }
       }
     }
@@ -384,8 +384,10 @@ class Objects final : public BpfSensors {
 
   static bool is_user_probe(const bpf_program* program) { return std::string_view{bpf_program__section_name(program)} == "uprobe"; }
 
+  static bool is_cgroup_hook(const bpf_program* program) { return bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB; }
+
   bpf_link* attach(const bpf_program* program) const {
-    if (bpf_program__type(program) != BPF_PROG_TYPE_CGROUP_SKB) return bpf_program__attach(program);
+    if (!is_cgroup_hook(program)) return bpf_program__attach(program);
     // The root of cgroup v2 holds every process, also on nodes that limit them by v1.
     const UniqueFd root{::open(options_.unified_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!root.valid()) return nullptr;

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -38,6 +40,15 @@ ReadAt reader_of(const UniqueFd& file) {
   };
 }
 
+// Symbolic links of the container lead nowhere else than into its own root. O_NONBLOCK: in place of the library there may be a pipe by now.
+UniqueFd open_inside(const std::string& root, const std::string& path) {
+  const UniqueFd folder{::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return UniqueFd{static_cast<int>(::syscall(SYS_openat2, folder.get(), path.c_str(), &how, sizeof(how)))};
+}
+
 }  // namespace
 
 void TlsProbes::update(kernel::BpfSensors& bpf, const std::vector<SampledEntity*>& serving, bool regular, std::uint64_t mono_ns) {
@@ -66,9 +77,7 @@ void TlsProbes::look_at(kernel::BpfSensors& bpf, const SampledEntity& entity) {
 }
 
 void TlsProbes::use_library(kernel::BpfSensors& bpf, std::uint32_t pid, const std::string& path) {
-  const auto through = proc_root_ + "/" + std::to_string(pid) + "/root" + path;
-  // O_NONBLOCK: in place of the library there may be a pipe by now.
-  const UniqueFd file{::open(through.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  const auto file = open_inside(proc_root_ + "/" + std::to_string(pid) + "/root", path);
   struct stat status {};
   struct statfs system {};
   if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || ::fstatfs(file.get(), &system) != 0) return;
