@@ -1,8 +1,9 @@
 // HTTP/1.x servers of cgroups, plain and through OpenSSL: responses by status class and their time. BPF counts; docs/http-signals.md
 // says what is seen and what is not.
 //
-// Cost: about 0.35 us for a response and 0.1 us for any other TCP segment (tests/bench/http_overhead.py), about 1 us more for each call of
-// SSL_write in a process that serves TLS. A tick is one lookup per due cgroup, or one batch read of the map when many are due.
+// Cost: 0.4 us of a server's time for a response, up to 1 us on a machine whose caches others use (docs/adr/0019-http-from-segments.md), and a
+// trap for each call of SSL_write of a library that serves TLS. A tick is one lookup per due cgroup, or one batch read of the map when
+// many are due.
 #pragma once
 #include <memory>
 #include <string>
