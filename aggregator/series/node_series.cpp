@@ -85,6 +85,33 @@ std::vector<Series> NodeSeries::read(const std::vector<Selection>& wanted, std::
   return found;
 }
 
+std::vector<Latest> NodeSeries::latest(const std::vector<std::string>& metrics) const {
+  std::vector<std::optional<std::size_t>> asked(metrics_.size());
+  for (std::size_t i = 0; i < metrics_.size(); ++i) {
+    const auto found = std::find(metrics.begin(), metrics.end(), metrics_[i].name);
+    if (found != metrics.end()) asked[i] = static_cast<std::size_t>(found - metrics.begin());
+  }
+  std::vector<Latest> out;
+  for (const auto& [cgroup, windows] : windows_) {
+    for (const auto& [index, window] : windows) {
+      const auto coarse = window.coarse.newest(), fine = window.fine.newest();
+      if (!asked[index] || !coarse) continue;
+      const PointLog& log = fine && fine->t_ns >= coarse->t_ns ? window.fine : window.coarse;
+      out.push_back({.cgroup_id = cgroup, .metric = *asked[index], .newest = *log.newest(), .before = log.before_newest()});
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> NodeSeries::metrics_of(std::uint64_t cgroup_id) const {
+  std::vector<std::string> names;
+  if (const auto windows = windows_.find(cgroup_id); windows != windows_.end()) {
+    for (const auto& [index, window] : windows->second) names.push_back(metrics_[index].name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 void NodeSeries::expire(std::int64_t now_ns) {
   std::erase_if(windows_, [&](const auto& item) {
     return std::all_of(item.second.begin(), item.second.end(), [&](const auto& entry) {

@@ -28,6 +28,14 @@ struct Selection {
   std::chrono::nanoseconds spacing{0};           // thins the points; 0: as they are
 };
 
+// The two newest points of one metric of one entity.
+struct Latest {
+  std::uint64_t cgroup_id = 0;
+  std::size_t metric = 0;                        // index in what was asked
+  Point newest;
+  std::optional<Point> before{};
+};
+
 struct SeriesStats {
   std::uint64_t lost_ticks_total = 0;            // gaps in the tick numbers
   std::uint64_t lost_values_total = 0;           // so many values they would have held, by the newest tick before
@@ -45,6 +53,8 @@ class NodeSeries {
   void on_connected();
   void add(const wire::Samples& samples);
   std::vector<Series> read(const std::vector<Selection>& wanted, std::int64_t from_ns, std::int64_t to_ns) const;
+  std::vector<Latest> latest(const std::vector<std::string>& metrics) const;   // of every entity; constant work for each
+  std::vector<std::string> metrics_of(std::uint64_t cgroup_id) const;          // names, sorted
   void expire(std::int64_t now_ns);              // forgets entities without a point in the coarse horizon
 
   std::int64_t known_since_ns() const noexcept { return known_since_ns_; }

@@ -48,6 +48,7 @@ PointLog::Added PointLog::add(Point point, const Resolution& resolution) {
     block.last_t_ns = point.t_ns;
     ++block.points;
   }
+  before_ = last_;
   last_ = point;
   while (blocks_.size() > 1 && minus(point.t_ns, blocks_.front().last_t_ns) > resolution.horizon.count()) blocks_.pop_front();
   return Added::kept;

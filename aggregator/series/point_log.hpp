@@ -27,6 +27,7 @@ class PointLog {
   Added add(Point point, const Resolution& resolution);
   std::vector<Point> read(std::int64_t from_ns, std::int64_t to_ns, std::chrono::nanoseconds spacing = {}) const;
   std::optional<Point> newest() const { return blocks_.empty() ? std::nullopt : std::optional(last_); }
+  std::optional<Point> before_newest() const { return blocks_.empty() || (blocks_.size() == 1 && blocks_[0].points == 1) ? std::nullopt : std::optional(before_); }
   bool empty() const noexcept { return blocks_.empty(); }
   std::size_t bytes() const noexcept;
 
@@ -39,7 +40,7 @@ class PointLog {
     std::vector<std::uint8_t> rest;
   };
   std::deque<Block> blocks_;
-  Point last_;
+  Point last_, before_;
   std::int64_t last_step_ns_ = 0;
 };
 
