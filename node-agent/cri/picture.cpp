@@ -14,7 +14,7 @@ template <class Item>
 bool in_order(const Item& a, const Item& b) {
   const bool a_lives = a.state != State::exited;
   const bool b_lives = b.state != State::exited;
-  return std::tie(a_lives, a.attempt) < std::tie(b_lives, b.attempt);
+  return std::tie(a_lives, a.attempt, a.id) < std::tie(b_lives, b.attempt, b.id);
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ std::vector<std::string> Picture::on_list(const std::vector<Sandbox>& sandboxes,
   }
   for (auto& [id, known] : sandboxes_) check_sandbox(known, running[id]);
   first_list_ = false;
-  std::stable_sort(wanted.begin(), wanted.end(), [](const auto* a, const auto* b) { return in_order(*a, *b); });
+  std::sort(wanted.begin(), wanted.end(), [](const auto* a, const auto* b) { return in_order(*a, *b); });
   std::vector<std::string> ids;
   for (const auto* const container : wanted) ids.push_back(container->id);
   return ids;
@@ -72,7 +72,7 @@ void Picture::on_status(const Status& status) {
 void Picture::on_event(const PodEvent& event) {
   if (!event.sandbox.id.empty()) take_sandbox(event.sandbox);
   auto statuses = event.containers;
-  std::stable_sort(statuses.begin(), statuses.end(), in_order<Status>);
+  std::sort(statuses.begin(), statuses.end(), in_order<Status>);
   std::int64_t running = 0;
   for (const auto& status : statuses) {
     if (!containers_.contains(status.id)) {

@@ -53,7 +53,8 @@ class CriRuntimeTest : public testing::Test, public cri::Listener {
     if (!opened) GTEST_SKIP() << opened.error().message();
     sensors_ = std::move(*opened);
     sensors_->tick();
-    const cri::LinkTimes times{.poll_period = milliseconds{200}, .least_pause = milliseconds{20}, .backoff = {milliseconds{10}, milliseconds{100}, milliseconds{60'000}}};
+    const cri::LinkTimes times{.poll_period = milliseconds{200}, .period_with_events = milliseconds{400}, .least_pause = milliseconds{20},
+                               .backoff = {milliseconds{10}, milliseconds{100}, milliseconds{60'000}}};
     link_.emplace(io_.get_executor(), cri::RuntimeConfig{.socket = containerd()->socket(), .root_prefix = ""}, *this, clock_, times);
     tasks_.emplace(io_.get_executor());
     tasks_->spawn("link", run_link(*link_));
