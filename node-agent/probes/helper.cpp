@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -23,11 +24,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr rlim_t kMaxMemoryBytes = 512UL * 1024 * 1024;
+constexpr rlim_t kMaxMoreMemoryBytes = 384UL * 1024 * 1024;   // than the agent had when it forked
 constexpr std::size_t kMaxChildren = 4;             // the agent allows fewer
 constexpr int kPollMs = 100;                        // while a probe runs
 constexpr int kExitAnswered = 0;
-constexpr int kNice = 10;
 
 struct RightName {
   Right right;
@@ -50,17 +50,25 @@ bool keep_only(unsigned rights) {
   return capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) == 0;
 }
 
+rlim_t address_space_bytes() {
+  std::array<char, 128> text{};
+  const UniqueFd fd(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  const auto size = fd.valid() ? ::read(fd.get(), text.data(), text.size()) : 0;
+  std::string_view rest(text.data(), static_cast<std::size_t>(std::max<ssize_t>(0, size)));
+  const auto pages = kernel::to_number<rlim_t>(kernel::take_until(rest, ' '));
+  return pages.value_or(0) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
 void limit_itself(std::chrono::milliseconds limit) {
   const auto set = [](auto resource, rlim_t value) {
     const rlimit both{value, value};
     ::setrlimit(resource, &both);
   };
-  set(RLIMIT_AS, kMaxMemoryBytes);
+  set(RLIMIT_AS, address_space_bytes() + kMaxMoreMemoryBytes);
   set(RLIMIT_CPU, static_cast<rlim_t>(limit.count() / 1000 + 2));
   set(RLIMIT_FSIZE, 0);
   set(RLIMIT_CORE, 0);
   set(RLIMIT_NOFILE, 512);
-  ::setpriority(PRIO_PROCESS, 0, kNice);
   // A node short of memory loses the probe first.
   if (const UniqueFd fd(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); fd.valid()) static_cast<void>(::write(fd.get(), "900", 3));
 }
@@ -71,6 +79,7 @@ void answer(int socket, const wire::ProbeResult& result) {
 }
 
 [[noreturn]] void run_child(int socket, const Request& request, const Roots& roots) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   limit_itself(request.limit);
   if (!keep_only(request.kind->rights)) {
     answer(socket, {.id = request.id, .status = wire::ProbeStatus::failed, .text = "the kernel refused to drop rights"});

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -70,11 +71,13 @@ boost::json::object ask(const std::string& server, const std::string& name, int 
   const auto begin = std::chrono::steady_clock::now();
   const int size = query_size < 0 ? -1 : res_nsend(&state, query.data(), query_size, answer.data(), answer.size());
   row["took_ms"] = ms_since(begin);
-  if (size < static_cast<int>(sizeof(HEADER))) {
+  // The library goes on to the next server at SERVFAIL and REFUSED and then reports nothing; what came lies in the buffer.
+  const bool came = query_size > 0 && answer[0] == query[0] && answer[1] == query[1] && (answer[2] & 0x80) != 0;
+  if (size < static_cast<int>(sizeof(HEADER)) && !came) {
     row["answer"] = query_size < 0 ? "no such name can be asked for" : "TIMEOUT";
   } else {
     row["answer"] = rcode_name(answer[3] & 0x0F);
-    row["addresses"] = addresses_of(answer.data(), std::min<int>(size, answer.size()));
+    row["addresses"] = addresses_of(answer.data(), std::clamp<int>(size, 0, answer.size()));
   }
   res_nclose(&state);
   return row;

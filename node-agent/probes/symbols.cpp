@@ -129,6 +129,8 @@ SymbolTable parse_kallsyms(std::string_view text) {
   SymbolTable table;
   while (!text.empty()) {   // "ffffffff81000000 T _stext\t[module]"
     auto line = kernel::take_line(text);
+    constexpr std::size_t kType = 17;                // half of the lines are data: a look is quicker than a parse
+    if (line.size() <= kType || (line[kType] != 't' && line[kType] != 'T')) continue;
     const auto address = hexadecimal(take_until(line, ' '));
     const auto type = take_until(line, ' ');
     if (!address || *address == 0 || (type != "t" && type != "T")) continue;

@@ -44,7 +44,7 @@ Outcome<ExitCode> probe(Session& session, const ProbeOptions& options) {
   }
   if (options.lines != 0) arguments["lines"] = std::to_string(options.lines);
   if (options.seconds != 0) arguments["seconds"] = std::to_string(options.seconds);
-  const auto limit_ms = options.seconds == 0 ? kStandardLimitMs : std::min(25'000U, options.seconds * 1500 + 3000);
+  const auto limit_ms = options.seconds == 0 ? kStandardLimitMs : std::min(25'000U, options.seconds * 1000 + 10'000);
   const json::object body{{"kind", options.kind}, {"target", options.target}, {"arguments", std::move(arguments)}, {"limit_ms", limit_ms}};
   const auto server = session.server();
   if (!server) return server.error();
