@@ -36,6 +36,7 @@ config::Schema schema_of(AgentConfig& config) {
   schema.boolean({.name = "probes.enabled", .help = "Answer the aggregator's read-only questions about this node, by a process of its own that keeps the rights for it."},
                  config.probes_enabled);
   schema.path({.name = "cgroup.root", .help = "Put before every path of /proc and cgroups; for an agent whose host is mounted below a folder."}, config.cgroup_root);
+  schema.path({.name = "kernel_log.rules", .help = "File of rules for lines of the kernel's log that come before the built-in ones, a line each: name, least severe level and RE2 pattern with one tab between; empty: none."}, config.kernel_log_rules);
   schema.path({.name = "executor.socket", .help = "Socket of this node's fleetwright-executor, whose packets the agent relays; empty: there is none."}, config.executor_socket);
   schema.text({.name = "cri.socket", .help = "Socket of the container runtime (CRI), which equals root on the node; `auto`: the first of /run/containerd/containerd.sock and /run/crio/crio.sock that exists; empty: names and exit reasons of containers are not asked for.",
                .check = check_socket}, config.cri_socket);

@@ -24,6 +24,7 @@ struct AgentConfig {
   std::chrono::milliseconds sample_hot_period{1'000};
   bool bpf_enabled = true;
   std::string cgroup_root;
+  std::string kernel_log_rules;
   std::string executor_socket;
   std::string cri_socket = "auto";
   bool probes_enabled = true;

@@ -67,6 +67,7 @@ Result<std::unique_ptr<collectors::NodeSensors>> open_sensors(const AgentConfig&
     sensors.proc_root = config.cgroup_root + "/proc";
   }
   sensors.node_name = config.node_name.empty() ? host_name() : config.node_name;
+  sensors.kernel_log_rules = config.kernel_log_rules;
   sensors.sample_period = config.sample_period;
   sensors.hot_period = config.sample_hot_period;
   sensors.bpf = config.bpf_enabled ? collectors::Use::when_possible : collectors::Use::never;

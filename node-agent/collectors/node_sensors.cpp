@@ -10,12 +10,17 @@
 #include "common/units.hpp"
 #include "node-agent/collectors/cpu/cpu_collector.hpp"
 #include "node-agent/collectors/dns/dns_collector.hpp"
+#include "node-agent/collectors/filesystem/filesystem_collector.hpp"
+#include "node-agent/collectors/host/host_collector.hpp"
 #include "node-agent/collectors/http/http_collector.hpp"
+#include "node-agent/collectors/io/io_collector.hpp"
+#include "node-agent/collectors/kernel_log/kernel_log_collector.hpp"
 #include "node-agent/collectors/memory/memory_collector.hpp"
 #include "node-agent/collectors/network/network_collector.hpp"
 #include "node-agent/collectors/pids/pids_collector.hpp"
 #include "node-agent/collectors/process/process_collector.hpp"
 #include "node-agent/collectors/psi/psi_collector.hpp"
+#include "node-agent/collectors/scheduler/scheduler_collector.hpp"
 #include "node-agent/collectors/sensors.hpp"
 #include "node-agent/kernel/capabilities.hpp"
 
@@ -34,6 +39,10 @@ std::size_t files_allowed() {
   return files > 2 * kReservedFiles ? files - kReservedFiles : files / 2;
 }
 
+KernelLogPaths log_paths(const SensorsConfig& config) {
+  return {.log = config.kernel_log_use == Use::when_possible ? config.kernel_log : "", .rules = config.kernel_log_rules};
+}
+
 }  // namespace
 
 Sensors::Sensors(SensorsConfig config, const Clock& clock, kernel::CgroupLayout layout)
@@ -48,6 +57,11 @@ Sensors::Sensors(SensorsConfig config, const Clock& clock, kernel::CgroupLayout 
   collectors_.push_back(make_network_collector({.proc = config_.proc_root, .sys = config_.root_prefix + "/sys"}));
   collectors_.push_back(make_dns_collector());
   collectors_.push_back(make_http_collector(config_.proc_root));
+  collectors_.push_back(make_scheduler_collector());
+  collectors_.push_back(make_io_collector({.proc = config_.proc_root, .sys = config_.root_prefix + "/sys"}));
+  collectors_.push_back(make_filesystem_collector({.proc = config_.proc_root, .root = config_.root_prefix}));
+  collectors_.push_back(make_host_collector({.proc = config_.proc_root, .packages = config_.root_prefix + "/var/lib/dpkg/status"}));
+  if (auto log = make_kernel_log_collector(log_paths(config_))) collectors_.push_back(std::move(*log));   // open() has tried it
   for (const auto& collector : collectors_) {
     for (const auto& metric : collector->info().metrics) {
       const auto id = static_cast<std::uint32_t>(metrics_.size() + 1);
@@ -157,6 +171,7 @@ Result<std::unique_ptr<NodeSensors>> NodeSensors::open(SensorsConfig config, con
   for (auto* folder : {&layout->memory, &layout->cpu, &layout->cpuacct, &layout->pids, &layout->unified}) {
     if (!folder->empty()) *folder = config.root_prefix + *folder;
   }
+  if (const auto log = make_kernel_log_collector(log_paths(config)); !log) return with_context(log.error(), "kernel_log.rules");
   auto sensors = std::make_unique<Sensors>(std::move(config), clock, std::move(*layout));
   sensors->start();
   return std::unique_ptr<NodeSensors>{std::move(sensors)};
@@ -175,7 +190,8 @@ std::string_view unit_text(Unit unit) noexcept {
 
 std::vector<CollectorInfo> list_collectors() {
   return {memory_collector_info(), cpu_collector_info(), psi_collector_info(), pids_collector_info(), process_collector_info(),
-          network_collector_info(), dns_collector_info(), http_collector_info()};
+          network_collector_info(), dns_collector_info(), http_collector_info(),
+          scheduler_collector_info(), io_collector_info(), filesystem_collector_info(), host_collector_info(), kernel_log_collector_info()};
 }
 
 }  // namespace fw::collectors

@@ -29,6 +29,7 @@ struct SensorsConfig {
   std::string proc_root = "/proc";                      // its self/mountinfo names the cgroup folders
   std::string root_prefix;                              // put before every cgroup folder; tests point it at a made tree
   std::string kernel_log = "/dev/kmsg";
+  std::string kernel_log_rules;                         // a file of the operator's rules for it; "": the built-in ones only
   std::string node_name;
   std::chrono::milliseconds sample_period{10'000};
   std::chrono::milliseconds hot_period{1'000};
@@ -65,7 +66,7 @@ struct SensorCounters {
 // poll_fds() are borrowed and stay valid until destruction.
 class NodeSensors {
  public:
-  // Errc::unsupported only when no memory controller is mounted; everything else degrades and says so in features().
+  // Errc::unsupported only when no memory controller is mounted, others for a bad file of rules; everything else degrades and says so in features().
   static Result<std::unique_ptr<NodeSensors>> open(SensorsConfig config, const Clock& clock);
   virtual ~NodeSensors() = default;
 

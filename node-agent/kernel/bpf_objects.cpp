@@ -19,12 +19,16 @@
 // The skeletons name types of bpf/events.h.
 #include "node-agent/bpf/dns.h"
 #include "node-agent/bpf/http.h"
+#include "node-agent/bpf/io.h"
 #include "node-agent/bpf/network.h"
+#include "node-agent/bpf/scheduler.h"
 #include "fw_dns.skel.h"
 #include "fw_http_signals.skel.h"
 #include "fw_memory.skel.h"
+#include "fw_io.skel.h"
 #include "fw_network.skel.h"
 #include "fw_process.skel.h"
+#include "fw_scheduler.skel.h"
 
 namespace fw::kernel {
 namespace {
@@ -52,6 +56,8 @@ constexpr std::array kPrograms{
     ProgramSpec{"socket_reset_received", "resets", "tcp_receive_reset"},
     ProgramSpec{"dns_query", "dns", "net_dev_queue"},
     ProgramSpec{"dns_answer", "dns", "netif_receive_skb"},
+    ProgramSpec{"run_queue_wait", "run_queue", "sched_switch"},
+    ProgramSpec{"io_end", "disk_requests", "block_rq_complete"},
     ProgramSpec{"http_egress", "http", nullptr},
     ProgramSpec{"http_accept", "http_latency", "inet_sock_set_state"},
     ProgramSpec{"http_receive", "http_latency", "tcp_probe"},
@@ -77,6 +83,8 @@ constexpr std::array kPurposes{
     PurposeSpec{"retransmits", "counters of the network namespace"},
     PurposeSpec{"resets", "counters of the network namespace"},
     PurposeSpec{"dns", ""},
+    PurposeSpec{"run_queue", ""},
+    PurposeSpec{"disk_requests", "counters of /proc/diskstats: no latency, no errors, no cgroups"},
     PurposeSpec{"http", ""},
     PurposeSpec{"http_latency", "requests are counted without their time"},
     PurposeSpec{"http_tls", "HTTP inside TLS is not seen"},
@@ -169,6 +177,8 @@ class Objects final : public BpfSensors {
     load("process", &fw_process_bpf__elf_bytes);
     load("network", &fw_network_bpf__elf_bytes);
     load("dns", &fw_dns_bpf__elf_bytes);
+    load("scheduler", &fw_scheduler_bpf__elf_bytes);
+    load("io", &fw_io_bpf__elf_bytes);
     load("http", &fw_http_signals_bpf__elf_bytes);
     if (!objects_.empty()) attach_all();
     ::malloc_trim(0);   // libbpf has had the kernel's whole BTF in memory, more than all the agent needs afterwards

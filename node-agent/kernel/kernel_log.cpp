@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kRememberedLines = 64;
 constexpr std::size_t kRecordBytes = 8192;   // the kernel's CONSOLE_EXT_LOG_MAX
-constexpr int kRecordsPerDrain = 1000;
+constexpr std::size_t kRecordsPerDrain = 1000;
 
 // The text between key and the earliest of the keys that can follow.
 template <std::size_t N>
@@ -41,11 +41,11 @@ Result<LogRecord> parse_log_record(std::string_view record) {
   if (semicolon == std::string_view::npos) return Error{Errc::malformed, "kernel log record: no ';'"};
   auto head = record.substr(0, semicolon);
   record.remove_prefix(semicolon + 1);
-  take_until(head, ',');   // priority
+  const auto priority = to_number<unsigned>(take_until(head, ','));   // and the facility above its three bits
   const auto seq = to_number<std::uint64_t>(take_until(head, ','));
   const auto time = to_number<std::uint64_t>(take_until(head, ','));
-  if (!seq || !time) return Error{Errc::malformed, "kernel log record: bad sequence number or time"};
-  return LogRecord{*seq, *time, take_line(record)};
+  if (!priority || !seq || !time) return Error{Errc::malformed, "kernel log record: bad priority, sequence number or time"};
+  return LogRecord{*priority & 7U, *seq, *time, take_line(record)};
 }
 
 std::optional<OomLine> parse_oom_line(std::string_view text) {
@@ -77,22 +77,30 @@ Result<KernelLog> KernelLog::open(const std::string& path) {
   return KernelLog{std::move(fd)};
 }
 
-void KernelLog::drain() {
+std::size_t KernelLog::read(const std::function<void(const LogRecord&)>& use) {
   std::array<char, kRecordBytes> buffer;
-  for (int records = 0; records < kRecordsPerDrain; ++records) {
+  std::size_t records = 0;
+  while (records < kRecordsPerDrain) {
     const auto got = ::read(fd_.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EPIPE) continue;   // overwritten meanwhile: the next read starts at the oldest left, seq shows how many
-    if (got <= 0) return;
+    if (got < 0 && (errno == EINTR || errno == EPIPE)) continue;   // EPIPE: overwritten meanwhile; the next read starts at the oldest left, seq shows how many
+    if (got <= 0) break;
+    ++records;
     const auto record = parse_log_record({buffer.data(), static_cast<std::size_t>(got)});
     if (!record) continue;
     if (next_seq_ && record->seq > *next_seq_) lost_total_ += record->seq - *next_seq_;
     next_seq_ = record->seq + 1;
-    if (auto line = parse_oom_line(record->text)) {
-      if (lines_.size() == kRememberedLines) lines_.erase(lines_.begin());
-      lines_.push_back(std::move(*line));
-    }
+    use(*record);
   }
+  return records;
+}
+
+void KernelLog::drain() {
+  read([this](const LogRecord& record) {
+    auto line = parse_oom_line(record.text);
+    if (!line) return;
+    if (lines_.size() == kRememberedLines) lines_.erase(lines_.begin());
+    lines_.push_back(std::move(*line));
+  });
 }
 
 std::optional<OomLine> KernelLog::take(std::uint32_t pid) {

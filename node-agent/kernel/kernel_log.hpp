@@ -1,6 +1,7 @@
 // The kernel's own words about OOM kills, from /dev/kmsg.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ namespace fw::kernel {
 
 // "6,1234,98765432,-;text\n SUBSYSTEM=...": one record of /dev/kmsg.
 struct LogRecord {
+  unsigned level = 0;            // 0 emerg to 7 debug
   std::uint64_t seq = 0;
   std::uint64_t mono_us = 0;     // the log's clock; close to CLOCK_MONOTONIC, not equal
   std::string_view text;         // first line, without continuation fields
@@ -32,10 +34,13 @@ struct OomLine {
 // nullopt: another line. Names may hold commas; they are cut at the next known key.
 std::optional<OomLine> parse_oom_line(std::string_view text);
 
-// Reads new records only. Never blocks. Threading: one thread.
+// Reads new records only. Never blocks. Each has its own place in the log. Threading: one thread.
 class KernelLog {
  public:
   static Result<KernelLog> open(const std::string& path);   // starts at the end; Errc::permission
+
+  // use(record) for what is new, 1,000 records at most; how many there were. 0: there is no more. The text lives as long as the call.
+  std::size_t read(const std::function<void(const LogRecord&)>& use);
 
   // Takes in what is new and remembers the newest OOM lines (64).
   void drain();

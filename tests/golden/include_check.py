@@ -36,7 +36,7 @@ DOORS = [
     (r"cap-ng", ["node-agent/app", "node-agent/probes", "node-agent/kernel", "node-agent/executor"]),
     (r"seccomp\.h", ["node-agent/executor"]),
     (r"nghttp2/|google/protobuf/|.*\.pb\.h$", ["node-agent/cri"]),
-    (r"re2/", ["node-agent/redaction"]),
+    (r"re2/", ["node-agent/redaction", "node-agent/collectors/kernel_log"]),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
