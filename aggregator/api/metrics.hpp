@@ -1,4 +1,4 @@
-// Every metric of the aggregator: one table (name, kind, labels, help) that registers them, documents them (docs/metrics.md) and
+// Every metric of the aggregator: one table (name, kind, labels, help) that registers them, documents them (docs/aggregator-metrics.md) and
 // is what callers name. prometheus-cpp stays in metrics.cpp.
 #pragma once
 #include <cstdint>

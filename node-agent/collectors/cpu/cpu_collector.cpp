@@ -12,11 +12,11 @@ using wire::MetricKind;
 enum Metric : std::size_t { usage, throttled, throttled_periods, periods, quota, count_ };
 
 constexpr std::array<MetricDesc, Metric::count_> kMetrics{{
-    {"cpu_usage_us", Unit::microseconds, MetricKind::counter, "CPU time used"},
-    {"cpu_throttled_us", Unit::microseconds, MetricKind::counter, "time that runnable tasks were held back by the quota"},
-    {"cpu_throttled_periods_total", Unit::count, MetricKind::counter, "periods in which that happened"},
-    {"cpu_periods_total", Unit::count, MetricKind::counter, "periods in which tasks ran under a quota"},
-    {"cpu_quota_millicores", Unit::count, MetricKind::gauge, "quota, 1000 = one CPU; -1: none"},
+    {"cpu_usage_us", Unit::microseconds, MetricKind::counter, "CPU time used", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"cpu_throttled_us", Unit::microseconds, MetricKind::counter, "time that runnable tasks were held back by the quota", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"cpu_throttled_periods_total", Unit::count, MetricKind::counter, "periods in which that happened", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"cpu_periods_total", Unit::count, MetricKind::counter, "periods in which tasks ran under a quota", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"cpu_quota_millicores", Unit::count, MetricKind::gauge, "quota, 1000 = one CPU; -1: none", "CgroupTruthTest.every_value_is_the_kernels"},
 }};
 
 constexpr CollectorInfo kInfo{"cpu", kMetrics};

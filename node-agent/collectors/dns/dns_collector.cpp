@@ -33,7 +33,11 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     {"node_dns_unreadable_total", Unit::count, MetricKind::counter, "answers that the network driver left where BPF cannot look; while it grows no timeouts are told", "DnsTruthTest.an_answer_in_pages_is_no_timeout"},
 }};
 
-constexpr CollectorInfo kInfo{"dns", kMetrics};
+constexpr std::array<ObservedDesc, 1> kObserved{{
+    {"dns_failed", "the name that was asked for", "rcode name, or TIMEOUT", "DNS queries of the cgroup for this name failed; `count` of them", "DnsTruthTest.each_rcode_is_told_with_its_name"},
+}};
+
+constexpr CollectorInfo kInfo{"dns", kMetrics, kObserved};
 
 class DnsCollector final : public Collector {
  public:

@@ -18,22 +18,22 @@ enum Metric : std::size_t {
 };
 
 constexpr std::array<MetricDesc, Metric::count_> kMetrics{{
-    {"memory_current_bytes", Unit::bytes, MetricKind::gauge, "memory charged to the cgroup, page cache included"},
-    {"memory_working_set_bytes", Unit::bytes, MetricKind::gauge, "current less inactive page cache, which the kernel can take back"},
-    {"memory_limit_bytes", Unit::bytes, MetricKind::gauge, "hard limit; -1: none"},
-    {"memory_high_bytes", Unit::bytes, MetricKind::gauge, "limit at which the kernel slows the cgroup down (v2); -1: none"},
-    {"memory_swap_bytes", Unit::bytes, MetricKind::gauge, "swap used"},
-    {"memory_anon_bytes", Unit::bytes, MetricKind::gauge, "anonymous memory"},
-    {"memory_file_bytes", Unit::bytes, MetricKind::gauge, "page cache"},
-    {"memory_inactive_file_bytes", Unit::bytes, MetricKind::gauge, "page cache not used lately"},
-    {"memory_shmem_bytes", Unit::bytes, MetricKind::gauge, "shared memory and tmpfs"},
-    {"memory_pgfaults_total", Unit::count, MetricKind::counter, "page faults"},
-    {"memory_pgmajfaults_total", Unit::count, MetricKind::counter, "page faults that had to read from disk"},
-    {"memory_refaults_total", Unit::count, MetricKind::counter, "pages that were taken back and needed again"},
-    {"memory_oom_kills_total", Unit::count, MetricKind::counter, "processes of the cgroup that the OOM killer killed"},
-    {"memory_limit_hits_total", Unit::count, MetricKind::counter, "allocations that met the hard limit"},
-    {"memory_reclaim_stalls_total", Unit::count, MetricKind::counter, "times a task had to free memory because of a limit (BPF)"},
-    {"memory_reclaim_stall_us", Unit::microseconds, MetricKind::counter, "time tasks spent so (BPF)"},
+    {"memory_current_bytes", Unit::bytes, MetricKind::gauge, "memory charged to the cgroup, page cache included", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_working_set_bytes", Unit::bytes, MetricKind::gauge, "current less inactive page cache, which the kernel can take back", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_limit_bytes", Unit::bytes, MetricKind::gauge, "hard limit; -1: none", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_high_bytes", Unit::bytes, MetricKind::gauge, "limit at which the kernel slows the cgroup down (v2); -1: none", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_swap_bytes", Unit::bytes, MetricKind::gauge, "swap used", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_anon_bytes", Unit::bytes, MetricKind::gauge, "anonymous memory", "FilesTest.values_of_a_cgroup_are_those_of_its_processes"},
+    {"memory_file_bytes", Unit::bytes, MetricKind::gauge, "page cache", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_inactive_file_bytes", Unit::bytes, MetricKind::gauge, "page cache not used lately", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_shmem_bytes", Unit::bytes, MetricKind::gauge, "shared memory and tmpfs", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_pgfaults_total", Unit::count, MetricKind::counter, "page faults", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_pgmajfaults_total", Unit::count, MetricKind::counter, "page faults that had to read from disk", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_refaults_total", Unit::count, MetricKind::counter, "pages that were taken back and needed again", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_oom_kills_total", Unit::count, MetricKind::counter, "processes of the cgroup that the OOM killer killed", "FilesTest.counters_alone_tell_an_oom_kill"},
+    {"memory_limit_hits_total", Unit::count, MetricKind::counter, "allocations that met the hard limit", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"memory_reclaim_stalls_total", Unit::count, MetricKind::counter, "times a task had to free memory because of a limit (BPF)", "OomTest.reclaim_before_the_kill_is_counted_as_stall"},
+    {"memory_reclaim_stall_us", Unit::microseconds, MetricKind::counter, "time tasks spent so (BPF)", "OomTest.reclaim_before_the_kill_is_counted_as_stall"},
 }};
 
 constexpr CollectorInfo kInfo{"memory", kMetrics};

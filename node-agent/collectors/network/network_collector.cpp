@@ -66,7 +66,11 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     {"interface_sent_drops_total", Unit::count, MetricKind::counter, "packets dropped before they were sent", "NetworkTruthTest.interfaces_count_drops_of_what_they_send"},
 }};
 
-constexpr CollectorInfo kInfo{"network", kMetrics};
+constexpr std::array<ObservedDesc, 1> kObserved{{
+    {"connect_failed", "the peer, address:port", "errno name, or GAVE_UP: the program closed it first", "TCP connects of the cgroup to this peer failed; `count` of them", "NetworkTruthTest.a_refused_connect_names_its_peer"},
+}};
+
+constexpr CollectorInfo kInfo{"network", kMetrics, kObserved};
 
 constexpr std::size_t kMaxInterfaces = 64;
 constexpr std::uint64_t kNamespacePeriodNs = 9'500'000'000;   // a namespace's counters cost much more than a cgroup's

@@ -7,7 +7,7 @@ namespace fw::collectors {
 namespace {
 
 constexpr std::array<MetricDesc, 1> kMetrics{{
-    {"pids_current", Unit::count, wire::MetricKind::gauge, "processes and threads"},
+    {"pids_current", Unit::count, wire::MetricKind::gauge, "processes and threads", "CgroupTruthTest.every_value_is_the_kernels"},
 }};
 
 constexpr CollectorInfo kInfo{"pids", kMetrics};

@@ -8,7 +8,7 @@ namespace fw::collectors {
 namespace {
 
 constexpr std::array<MetricDesc, 1> kMetrics{{
-    {"process_execs_total", Unit::count, wire::MetricKind::counter, "programs started since the agent saw the first one (BPF)"},
+    {"process_execs_total", Unit::count, wire::MetricKind::counter, "programs started since the agent saw the first one (BPF)", "ProcessTest.program_starts_are_counted"},
 }};
 
 constexpr CollectorInfo kInfo{"process", kMetrics};

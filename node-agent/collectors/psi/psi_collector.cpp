@@ -10,12 +10,12 @@ using kernel::CgroupFile;
 using wire::MetricKind;
 
 constexpr std::array<MetricDesc, 6> kMetrics{{
-    {"psi_memory_some_us", Unit::microseconds, MetricKind::counter, "time with at least one task waiting for memory"},
-    {"psi_memory_full_us", Unit::microseconds, MetricKind::counter, "time with all tasks waiting for memory"},
-    {"psi_cpu_some_us", Unit::microseconds, MetricKind::counter, "time with at least one task waiting for a CPU"},
-    {"psi_cpu_full_us", Unit::microseconds, MetricKind::counter, "time with all tasks waiting for a CPU"},
-    {"psi_io_some_us", Unit::microseconds, MetricKind::counter, "time with at least one task waiting for I/O"},
-    {"psi_io_full_us", Unit::microseconds, MetricKind::counter, "time with all tasks waiting for I/O"},
+    {"psi_memory_some_us", Unit::microseconds, MetricKind::counter, "time with at least one task waiting for memory", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"psi_memory_full_us", Unit::microseconds, MetricKind::counter, "time with all tasks waiting for memory", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"psi_cpu_some_us", Unit::microseconds, MetricKind::counter, "time with at least one task waiting for a CPU", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"psi_cpu_full_us", Unit::microseconds, MetricKind::counter, "time with all tasks waiting for a CPU", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"psi_io_some_us", Unit::microseconds, MetricKind::counter, "time with at least one task waiting for I/O", "CgroupTruthTest.every_value_is_the_kernels"},
+    {"psi_io_full_us", Unit::microseconds, MetricKind::counter, "time with all tasks waiting for I/O", "CgroupTruthTest.every_value_is_the_kernels"},
 }};
 
 constexpr CollectorInfo kInfo{"psi", kMetrics};

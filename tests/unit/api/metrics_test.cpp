@@ -34,7 +34,7 @@ std::string markdown() {
 }
 
 TEST(Metrics, docs_are_the_table) {
-  const char* path = FW_SOURCE_DIR "/docs/metrics.md";
+  const char* path = FW_SOURCE_DIR "/docs/aggregator-metrics.md";
   if (std::getenv("FW_UPDATE_DOCS") != nullptr) std::ofstream(path) << markdown();
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
