@@ -10,6 +10,7 @@
 #include "aggregator/api/connection.hpp"
 #include "aggregator/api/health.hpp"
 #include "aggregator/api/governance_api.hpp"
+#include "aggregator/api/live_api.hpp"
 #include "aggregator/api/people_api.hpp"
 #include "aggregator/api/webhooks.hpp"
 #include "common/async/task_group.hpp"
@@ -60,6 +61,7 @@ struct Server::Impl {
         tasks(executor) {
     add_people_routes(https_routes, deps.backend, config.limits.max_api_bytes);
     add_governance_routes(https_routes, deps.governance, config.limits.max_api_bytes);
+    if (deps.live != nullptr) add_live_routes(https_routes, *deps.live, config.limits.max_api_bytes);
     add_webhook_routes(https_routes, {deps.backend, deps.metrics, deps.clock, shared.limiter}, {config.github_secret, config.cloudevents_secret},
                        config.limits.max_webhook_bytes);
     add_health_routes(plain_routes, deps.backend, deps.metrics, draining);

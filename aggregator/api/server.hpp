@@ -9,6 +9,7 @@
 
 #include "aggregator/api/backend.hpp"
 #include "aggregator/api/governance.hpp"
+#include "aggregator/api/live.hpp"
 #include "aggregator/api/metrics.hpp"
 #include "common/clock.hpp"
 #include "common/result.hpp"
@@ -50,6 +51,7 @@ class Server {
   struct Deps {
     Backend& backend;
     Governance* governance = nullptr;   // off
+    Live* live = nullptr;               // its routes are not there
     Metrics& metrics;
     const Clock& clock;
   };

@@ -71,6 +71,7 @@ Result<std::unique_ptr<Aggregator>> Aggregator::open(const AggregatorConfig& con
   app->ingest_ = std::move(*ingest);
 
   app->backend_ = std::make_unique<Backend>(*app->coordinator_, *app->ingest_, *app->store_, clock);
+  app->live_ = std::make_unique<LiveBackend>(*app->coordinator_, *app->ingest_, clock);
   api::ServerConfig server;
   server.https_address = people_at.host;
   server.https_port = people_at.port;
@@ -79,7 +80,7 @@ Result<std::unique_ptr<Aggregator>> Aggregator::open(const AggregatorConfig& con
   server.tls = {.certificate = config.tls_certificate, .key = config.tls_key, .ca = config.tls_people_ca};
   server.github_secret = std::move(*github);
   server.cloudevents_secret = std::move(*cloudevents);
-  auto https = api::Server::open(app->api_io_.get_executor(), std::move(server), {.backend = *app->backend_, .governance = app->governance_.get(), .metrics = app->metrics_, .clock = clock});
+  auto https = api::Server::open(app->api_io_.get_executor(), std::move(server), {.backend = *app->backend_, .governance = app->governance_.get(), .live = app->live_.get(), .metrics = app->metrics_, .clock = clock});
   if (!https) return https.error();
   app->server_ = std::move(*https);
   return app;

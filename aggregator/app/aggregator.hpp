@@ -9,6 +9,7 @@
 #include "aggregator/app/config.hpp"
 #include "aggregator/app/coordinator.hpp"
 #include "aggregator/app/governance_backend.hpp"
+#include "aggregator/app/live_backend.hpp"
 #include "aggregator/ingest/ingest.hpp"
 #include "common/async/task_group.hpp"
 
@@ -39,6 +40,7 @@ class Aggregator {
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<LiveBackend> live_;
   std::unique_ptr<GovernanceBackend> governance_;
   std::unique_ptr<api::Server> server_;
   std::optional<TaskGroup> api_tasks_;

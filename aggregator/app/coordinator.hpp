@@ -62,6 +62,7 @@ class Coordinator final : public ingest::Sink {
   boost::asio::io_context::executor_type executor() noexcept { return io_.get_executor(); }
   boost::asio::thread_pool& reads() noexcept { return reads_; }
   const fleet::Fleet& fleet() const noexcept { return fleet_; }
+  const incidents::EventHistory& history() const noexcept { return history_; }
   incidents::Engine& engine() noexcept { return engine_; }
 
   void add_change(const changes::Change& change);   // durable already

@@ -29,6 +29,7 @@ class Commands {
 
 void add_list_commands(CLI::App& root, Commands& commands);      // incidents nodes changes watch
 void add_node_commands(CLI::App& root, Commands& commands);      // node
+void add_live_commands(CLI::App& root, Commands& commands);      // top series
 void add_incident_commands(CLI::App& root, Commands& commands);  // show explain take note close
 void add_case_commands(CLI::App& root, Commands& commands);      // case cards
 void add_setup_commands(CLI::App& root, Commands& commands);     // init doctor config

@@ -215,6 +215,8 @@ std::vector<std::string> static_values(std::string_view kind) {
   if (kind == "FORMAT") return {"text", "wide", "json", "name"};
   if (kind == "WHEN") return {"auto", "always", "never"};
   if (kind == "PROFILE") return {"solo", "team", "enterprise"};
+  if (kind == "OF") return {"containers", "nodes"};
+  if (kind == "SORT") return {"cpu", "memory", "restarts", "5xx"};
   if (kind == kShellArgument) return {"bash", "zsh", "fish"};
   if (kind == kTopicArgument) return {"exit-codes", "formatting", "environment", "approving"};
   return {};

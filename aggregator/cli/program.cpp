@@ -113,6 +113,7 @@ int run(int argc, const char* const* argv) {
   Commands commands;
   add_list_commands(app, commands);
   add_node_commands(app, commands);
+  add_live_commands(app, commands);
   add_incident_commands(app, commands);
   add_case_commands(app, commands);
   add_plan_commands(app, commands);

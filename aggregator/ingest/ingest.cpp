@@ -227,11 +227,17 @@ void Ingest::probe(const Uuid& node, wire::Probe probe, ProbeDone done) {
   });
 }
 
-void Ingest::read_series(const Uuid& node, std::vector<series::Selection> wanted, std::int64_t from_ns, std::int64_t to_ns, SeriesDone done) {
+void Ingest::visit_series(const Uuid& node, SeriesVisit visit) {
   Shard& home = impl_->context.home_of(node);
-  asio::post(home.io, [&home, node, wanted = std::move(wanted), from_ns, to_ns, done = std::move(done)] {
+  asio::post(home.io, [&home, node, visit = std::move(visit)] {
     const auto at = home.windows.find(node);
-    done(at == home.windows.end() ? std::vector<series::Series>{} : at->second.series.read(wanted, from_ns, to_ns));
+    visit(at == home.windows.end() ? nullptr : &at->second.series);
+  });
+}
+
+void Ingest::read_series(const Uuid& node, std::vector<series::Selection> wanted, std::int64_t from_ns, std::int64_t to_ns, SeriesDone done) {
+  visit_series(node, [wanted = std::move(wanted), from_ns, to_ns, done = std::move(done)](const series::NodeSeries* series) {
+    done(series == nullptr ? std::vector<series::Series>{} : series->read(wanted, from_ns, to_ns));
   });
 }
 

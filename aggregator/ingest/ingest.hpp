@@ -96,6 +96,10 @@ class Ingest {
   using SeriesDone = std::function<void(std::vector<series::Series>)>;
   void read_series(const Uuid& node, std::vector<series::Selection> wanted, std::int64_t from_ns, std::int64_t to_ns, SeriesDone done);
 
+  // Runs `visit` on the node's shard, for a short look at its windows: nullptr when the node is unknown. Never kept.
+  using SeriesVisit = std::function<void(const series::NodeSeries*)>;
+  void visit_series(const Uuid& node, SeriesVisit visit);
+
  private:
   struct Impl;
   explicit Ingest(std::unique_ptr<Impl> impl);

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
 
 #include "common/config/config.hpp"
 #include "common/exit_code.hpp"
@@ -20,6 +21,7 @@
 #include "common/version.hpp"
 #include "node-agent/app/agent.hpp"
 #include "node-agent/app/agent_config.hpp"
+#include "node-agent/app/collector_page.hpp"
 #include "node-agent/app/once.hpp"
 #include "node-agent/app/rights.hpp"
 #include "node-agent/probes/helper.hpp"
@@ -35,7 +37,7 @@ struct Options {
   bool check_config = false;
   bool print_config = false;
   bool probe_kernel = false;
-  bool list_collectors = false;
+  std::optional<std::string> list_collectors;   // how: text or markdown
   bool once = false;
   bool version = false;
 };
@@ -91,8 +93,13 @@ std::optional<cri::RuntimeConfig> runtime_config(const AgentConfig& config) {
   return cri::RuntimeConfig{.socket = config.cri_socket, .root_prefix = config.cgroup_root};
 }
 
-int list_collectors() {
-  for (const auto& collector : collectors::list_collectors()) {
+int list_collectors(const std::string& how) {
+  const auto all = all_collectors();
+  if (how == "markdown") {
+    std::cout << collector_page(all);
+    return to_int(ExitCode::ok);
+  }
+  for (const auto& collector : all) {
     std::cout << collector.name << "\n";
     for (const auto& metric : collector.metrics) {
       std::cout << "  " << metric.name << " (" << collectors::unit_text(metric.unit)
@@ -174,7 +181,11 @@ int run_program(int argc, char** argv) {
   verbs->add_flag("--check-config", options.check_config, "Check the configuration; every error with file:line");
   verbs->add_flag("--print-config", options.print_config, "Print every key with its value and where it comes from");
   verbs->add_flag("--probe-kernel", options.probe_kernel, "Say what this kernel and these rights offer; exit code 3 when something is lacking");
-  verbs->add_flag("--list-collectors", options.list_collectors, "Print the collectors and their metrics");
+  verbs->add_option("--list-collectors", options.list_collectors, "Print the collectors, their metrics and events; =markdown: as docs/metrics.md")
+      ->expected(0, 1)
+      ->default_str("text")
+      ->check(CLI::IsMember({"text", "markdown"}))
+      ->type_name("[HOW]");
   verbs->add_flag("--once", options.once, "Read everything once and print it as JSON");
   verbs->add_flag("--version", options.version, "Print the version");
   verbs->require_option(0, 1);
@@ -187,7 +198,7 @@ int run_program(int argc, char** argv) {
     std::cout << "fleetwright-agent " << kVersion << "\n";
     return to_int(ExitCode::ok);
   }
-  if (options.list_collectors) return list_collectors();
+  if (options.list_collectors) return list_collectors(*options.list_collectors);
 
   AgentConfig config;
   auto schema = schema_of(config);

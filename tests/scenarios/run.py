@@ -24,7 +24,7 @@ import cgroups  # noqa: E402
 from harness import Failed, Fleet, Skipped  # noqa: E402
 from registry import SCENARIOS, Context  # noqa: E402
 
-MODULES = ("memory_scenarios", "quiet_scenarios", "crash_scenarios", "governance_scenarios", "probe_scenarios", "demo_scenarios", "vm_scenarios")
+MODULES = ("memory_scenarios", "quiet_scenarios", "live_scenarios", "crash_scenarios", "governance_scenarios", "probe_scenarios", "demo_scenarios", "vm_scenarios")
 SHARED_AT_ONCE = 6
 MACHINES_AT_ONCE = 2   # one core each
 PREFIX = "fwscenario"
