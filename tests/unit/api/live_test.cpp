@@ -21,7 +21,7 @@ TEST(SeriesQuestion, what_is_wrong_is_named) {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {"metric=m", "node"},          {"node=n", "metric"},           {"node=n&metric=m&since=2h", "since"},       {"node=n&metric=m&since=0s", "since"},
       {"node=n&metric=m&step=-1s", "step"}, {"node=n&metric=m&step=s", "step"}, {"node=n&metric=m&quantile=1.5", "quantile"}, {"node=n&metric=m&quantile=nan", "quantile"},
-      {"node=n&metric=m&raw=yes", "raw"},   {"node=n&metric=m&raw=true&quantile=0.5", "raw"}, {"node=n&metric=m&more=1", "more"},
+      {"node=n&metric=m&raw=yes", "raw"},   {"node=n&metric=m&raw=true&quantile=0.5", "raw"}, {"node=n&metric=m&more=1", "unknown parameter"},
       {"node=n&metric=m&since=9223372036854775807h", "since"}, {"node=n&node=m&metric=m", "twice"}};
   for (const auto& [query, word] : wrong) {
     const auto question = series_question(query);
