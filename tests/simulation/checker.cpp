@@ -99,7 +99,8 @@ void Checker::on_delivered(Node& node, const Bytes& packet) {
 void Checker::on_step(Node& node) {
   auto& seen = seen_[node.number()];
   const auto elapsed_ms = (timeline_.now_ns() - seen.known_at_ns) / kNsPerMs;
-  seen.known_ms = std::max(seen.known_ms + elapsed_ms, node.clock().wall_ns() / kNsPerMs);
+  // The floor also holds what a clock said during a start that failed.
+  seen.known_ms = std::max({seen.known_ms + elapsed_ms, node.clock().wall_ns() / kNsPerMs, node.executor()->status().time_floor_ms});
   seen.known_at_ns = timeline_.now_ns();
   // While the journal cannot be written, what was only read back is not durable and nothing is done upon it: the next power cut may take it.
   // So it is held against what was seen before, and not remembered.

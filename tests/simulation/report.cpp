@@ -124,7 +124,7 @@ void Report::print() const {
 }
 
 void Report::write_json(const std::string& path, double seconds, double busy) const {
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty()) std::filesystem::create_directories(folder);
   std::ofstream out(path);
   out << "[\n";
   const auto row = [&](const char* name, double value, const char* unit, const char* better, const char* must, const char* goal, bool last = false) {
