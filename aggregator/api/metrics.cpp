@@ -61,6 +61,14 @@ constexpr std::array<MetricDesc, kCount> kTable{{
      "Time from the first symptom on the node to the incident being visible"},
     {Metric::incident_explanation_duration, "fleetwright_incident_explanation_duration_seconds", histogram, "",
      "Time of one explanation, from facts to ranked causes"},
+    {Metric::governance_plans, "fleetwright_governance_plans_total", counter, "", "Plans proposed"},
+    {Metric::governance_votes, "fleetwright_governance_votes_total", counter, "", "Approvals and denials taken"},
+    {Metric::governance_refusals, "fleetwright_governance_refusals_total", counter, "", "Signed documents that were not taken"},
+    {Metric::governance_deliveries, "fleetwright_governance_deliveries_total", counter, "", "Packets sent to executors"},
+    {Metric::governance_outcomes, "fleetwright_governance_outcomes_total", counter, "", "Outcomes of plans received from executors"},
+    {Metric::governance_alarms, "fleetwright_governance_alarms_total", counter, "",
+     "Signs of a log or a journal that was changed: split view, older head, shorter journal"},
+    {Metric::audit_log_open, "fleetwright_audit_log_open", gauge, "", "1: the audit log can be written; 0: nothing of class 1 and above is approved or released"},
 }};
 
 constexpr bool in_order() {

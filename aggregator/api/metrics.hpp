@@ -40,6 +40,13 @@ enum class Metric : std::uint8_t {
   incidents_opened,
   incident_detection_duration,
   incident_explanation_duration,
+  governance_plans,
+  governance_votes,
+  governance_refusals,
+  governance_deliveries,
+  governance_outcomes,
+  governance_alarms,
+  audit_log_open,
   count_,
 };
 

@@ -490,9 +490,25 @@ void Coordinator::each_second() {
   deps_.metrics.add(Metric::store_errors, static_cast<double>(stats.failed_writes_total - store_reported_.failed_writes_total));
   store_reported_ = stats;
   deps_.metrics.set(Metric::incidents_backlog, static_cast<double>(backlog()));
+  if (governor_) report_governance();
   save_owed();
   pump();   // what is due by a wall clock that was set meanwhile
   if (++seconds_ % kHousekeepingSeconds == 0) housekeeping();
+}
+
+void Coordinator::report_governance() {
+  const governance::CoreStats& now = governor_->core().stats();
+  const auto grown = [&](Metric metric, std::uint64_t governance::CoreStats::*total) {
+    deps_.metrics.add(metric, static_cast<double>(now.*total - governance_reported_.*total));
+  };
+  grown(Metric::governance_plans, &governance::CoreStats::plans_total);
+  grown(Metric::governance_votes, &governance::CoreStats::votes_total);
+  grown(Metric::governance_refusals, &governance::CoreStats::refused_total);
+  grown(Metric::governance_deliveries, &governance::CoreStats::deliveries_total);
+  grown(Metric::governance_outcomes, &governance::CoreStats::outcomes_total);
+  grown(Metric::governance_alarms, &governance::CoreStats::alarms_total);
+  governance_reported_ = now;
+  deps_.metrics.set(Metric::audit_log_open, governor_->problem().empty() ? 1 : 0);
 }
 
 void Coordinator::housekeeping() {

@@ -90,6 +90,7 @@ class Coordinator final : public ingest::Sink {
   void run_investigation(const Uuid& uid, std::int64_t began_ns, std::vector<series::Series> series);
   void explain(Uuid uid, std::int64_t began_ns, agents::IncidentFacts facts);   // worker thread
   void each_second();
+  void report_governance();
   void housekeeping();
   void prune(int steps);
   void read_outcomes();
@@ -114,6 +115,7 @@ class Coordinator final : public ingest::Sink {
   bool stopping_ = false, save_failed_ = false;
   std::uint64_t seconds_ = 0, opened_reported_ = 0;
   store::Stats store_reported_;
+  governance::CoreStats governance_reported_;
   log::Limiter store_limiter_, investigate_limiter_;
   std::atomic<std::size_t> backlog_{0};
   std::atomic<std::uint64_t> turned_mono_ns_{0};
