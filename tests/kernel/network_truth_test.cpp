@@ -441,11 +441,11 @@ TEST_F(NetworkTruthTest, interfaces_count_bytes_and_drops) {
   if (std::system("ip link add fw-a type veth peer name fw-b && ip link set fw-a up && ip link set fw-b up") != 0) GTEST_SKIP() << "no veth here";
   open_watcher();
   tick();
-  EXPECT_EQ(interface_value("fw-b", "interface_received_bytes_total"), 0);
+  EXPECT_EQ(interface_value("fw-b", "interface_received_bytes"), 0);
   for (int i = 0; i < 6; ++i) send_frame("fw-a", 100);
   EXPECT_TRUE(tick_until([&] { return interface_value("fw-b", "interface_received_drops_total") == 6; }));
-  EXPECT_EQ(interface_value("fw-a", "interface_sent_bytes_total"), 600);
-  EXPECT_EQ(interface_value("fw-b", "interface_received_bytes_total"), 600);
+  EXPECT_EQ(interface_value("fw-a", "interface_sent_bytes"), 600);
+  EXPECT_EQ(interface_value("fw-b", "interface_received_bytes"), 600);
   ASSERT_EQ(std::system("ip link del fw-a"), 0);
   tick();
   for (const auto& entity : watcher_->sensors().entities()) EXPECT_NE(entity.name, "fw-a") << "it is gone";

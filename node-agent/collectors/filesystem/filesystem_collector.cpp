@@ -28,7 +28,13 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     {"filesystem_inodes_free", Unit::count, MetricKind::gauge, "files and folders that it can still take", "FilesystemTruthTest.inodes_run_out"},
 }};
 
-constexpr CollectorInfo kInfo{"filesystem", kMetrics};
+constexpr std::array<ObservedDesc, 1> kObserved{{
+    {"filesystem_read_only", "mount point", "",
+     "a filesystem that could be written can only be read; `before` rw, `after` ro",
+     "FilesystemTruthTest.a_filesystem_that_becomes_read_only_is_told_once"},
+}};
+
+constexpr CollectorInfo kInfo{"filesystem", kMetrics, kObserved};
 constexpr std::uint64_t kTablePeriodNs = 60'000'000'000;   // a filesystem that an error made read-only does not change the table's version
 
 class FilesystemCollector final : public Collector {

@@ -43,7 +43,22 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     {"node_uptime_ms", Unit::milliseconds, MetricKind::gauge, "time since boot, suspended time included", "HostTruthTest.uptime_is_that_of_the_kernel"},
 }};
 
-constexpr CollectorInfo kInfo{"host", kMetrics};
+constexpr std::array<ObservedDesc, 4> kObserved{{
+    {"sysctl_changed", "the setting", "",
+     "a watched kernel setting has another value; `before` and `after`",
+     "HostTruthTest.a_sysctl_that_is_set_is_told_with_both_values"},
+    {"package_changed", "the package", "",
+     "dpkg installed, removed or replaced it; `before` and `after` are versions, empty: not installed. Without object: `count` more of them",
+     "HostTruthTest.packages_that_changed_are_told_when_dpkg_is_done"},
+    {"version", "the package", "",
+     "version of a runtime or kubelet package, told at the start; `after`",
+     "HostTruthTest.packages_that_changed_are_told_when_dpkg_is_done"},
+    {"kubelet_flag_changed", "the flag", "",
+     "the running kubelet has another value of it, redacted; `before` and `after`",
+     "HostTruthTest.a_kubelet_with_other_flags_is_told_and_its_secrets_are_not"},
+}};
+
+constexpr CollectorInfo kInfo{"host", kMetrics, kObserved};
 constexpr std::array<std::string_view, 6> kVersionsTold{"containerd", "containerd.io", "cri-o", "kubelet", "runc", "crun"};
 constexpr std::uint64_t kKubeletSearchPeriodNs = 60'000'000'000;   // a look at every process
 constexpr std::size_t kMaxValueBytes = 256;

@@ -46,7 +46,13 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     FW_HISTOGRAM_ROWS("io_latency", "requests of this cgroup's memory (BPF)", "IoTruthTest.every_request_has_a_latency"),
 }};
 
-constexpr CollectorInfo kInfo{"io", kMetrics};
+constexpr std::array<ObservedDesc, 1> kObserved{{
+    {"io_error", "the disk", "errno name",
+     "requests of the disk failed; `count` of them",
+     "IoTruthTest.a_request_that_fails_names_its_disk"},
+}};
+
+constexpr CollectorInfo kInfo{"io", kMetrics, kObserved};
 constexpr std::uint64_t kSectorBytes = 512, kUsPerMs = 1000;
 
 class IoCollector final : public Collector {

@@ -25,7 +25,13 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
      "KernelLogTruthTest.messages_beyond_the_limit_are_counted"},
 }};
 
-constexpr CollectorInfo kInfo{"kernel_log", kMetrics};
+constexpr std::array<ObservedDesc, 1> kObserved{{
+    {"kernel_message", "the device that it names", "name of the rule",
+     "a line of the kernel's log that a rule knows; `text` is the line, redacted; `count` of them",
+     "KernelLogTruthTest.an_error_names_its_device_and_counts_repetitions"},
+}};
+
+constexpr CollectorInfo kInfo{"kernel_log", kMetrics, kObserved};
 constexpr std::size_t kMaxObjectBytes = 128;
 
 class KernelLogCollector final : public Collector {

@@ -58,10 +58,10 @@ constexpr std::array<MetricDesc, kMetricCount> kMetrics{{
     {"node_conntrack_max", Unit::count, MetricKind::gauge, "connections that it may hold", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
     {"node_conntrack_drops_total", Unit::count, MetricKind::counter, "packets dropped because it could not hold their connection", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
     {"node_conntrack_early_drops_total", Unit::count, MetricKind::counter, "entries thrown out to make room for others", "NetworkTruthTest.a_full_conntrack_table_is_counted"},
-    {"interface_received_bytes_total", Unit::bytes, MetricKind::counter, "bytes received", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
+    {"interface_received_bytes", Unit::bytes, MetricKind::counter, "bytes received", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
     {"interface_received_errors_total", Unit::count, MetricKind::counter, "packets received with errors", "NetworkTruthTest.interfaces_count_errors"},
     {"interface_received_drops_total", Unit::count, MetricKind::counter, "packets received and dropped", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
-    {"interface_sent_bytes_total", Unit::bytes, MetricKind::counter, "bytes sent", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
+    {"interface_sent_bytes", Unit::bytes, MetricKind::counter, "bytes sent", "NetworkTruthTest.interfaces_count_bytes_and_drops"},
     {"interface_sent_errors_total", Unit::count, MetricKind::counter, "packets not sent because of errors", "NetworkTruthTest.interfaces_count_errors"},
     {"interface_sent_drops_total", Unit::count, MetricKind::counter, "packets dropped before they were sent", "NetworkTruthTest.interfaces_count_drops_of_what_they_send"},
 }};
