@@ -81,6 +81,7 @@ class Rogue {
   Pens pens_;
   const Keys& keys_;
   authority::Policy policy_;
+  std::vector<authority::DeliverPolicy> older_policies_;   // which the roots signed
   std::optional<std::size_t> stolen_;
   double flaws_;
   std::size_t last_node_ = 0;

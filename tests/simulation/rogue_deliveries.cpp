@@ -96,10 +96,21 @@ void Rogue::deliver_policy() {
   const std::size_t signers = kind == 3 ? 1 : 2;
   for (std::size_t root = 0; root < signers; ++root) packet.signatures.push_back(pens_.root_sign_policy(root, next, packet.policy));
   if (kind == 3 && stolen_) packet.signatures.push_back(keys_.humans[*stolen_].keys[0].sign(Domain::policy, packet.policy));
-  if (kind == 0) policy_ = next;
+  if (kind == 0) {
+    DeliverPolicy before{to_bytes(policy_), {}};
+    for (std::size_t root = 0; root < 2; ++root) before.signatures.push_back(pens_.root_sign_policy(root, policy_, before.policy));
+    older_policies_.push_back(std::move(before));
+    policy_ = next;
+  }
   // To all, or to some: nodes that lag are part of the world.
   for (auto& node : deps_.nodes) {
     if (kind != 0 || rng_.chance(0.8)) send(node->number(), packet);
+  }
+  if (!older_policies_.empty() && rng_.chance(flaws_)) {
+    deps_.marks.reach("attack policy.older_and_good");
+    deps_.timeline.in(rng_.between(kSecond, kMinute), [this, old = rng_.pick(older_policies_)] {
+      for (auto& node : deps_.nodes) send(node->number(), old);
+    });
   }
 }
 
