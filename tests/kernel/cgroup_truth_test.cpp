@@ -125,6 +125,7 @@ class CgroupTruthTest : public KernelTest {};
 
 struct Done {
   std::atomic<std::int64_t> cpu_us{0};
+  std::atomic<bool> met_limit{false};   // a small virtual machine has no disk whose pages could be taken back
   std::atomic<bool> resting{false};
 };
 
@@ -139,6 +140,7 @@ int act(Done& done) {
   for (std::size_t written = 0; file >= 0 && written < kLimit; written += kShared) {
     if (::write(file, shared, kShared) < 0) break;
   }
+  done.met_limit = file >= 0;
   rusage usage{};
   volatile std::uint64_t sink = 0;
   do {   // a quarter of a second of CPU time, however long it takes
@@ -178,8 +180,9 @@ TEST_F(CgroupTruthTest, every_value_is_the_kernels) {
 
   std::map<std::string, std::int64_t> kernels;
   std::string differing;
+  wire::Samples samples;
   const bool equal = watcher.wait_until([&] {
-    const auto samples = watcher.tick();
+    samples = watcher.tick();
     kernels = kernels_values(layout_, group.path());
     differing.clear();
     for (const auto& [metric, value] : kernels) {
@@ -195,8 +198,10 @@ TEST_F(CgroupTruthTest, every_value_is_the_kernels) {
   EXPECT_GE(kernels["memory_shmem_bytes"], static_cast<std::int64_t>(kShared));
   EXPECT_EQ(kernels["memory_limit_bytes"], static_cast<std::int64_t>(kLimit));
   EXPECT_GE(kernels["memory_pgfaults_total"], static_cast<std::int64_t>((kAnon + kShared) / 4096 / 2));
-  EXPECT_GT(kernels["memory_limit_hits_total"], 0);
-  EXPECT_GT(kernels["memory_file_bytes"], static_cast<std::int64_t>(kShared));
+  if (done->met_limit) {
+    EXPECT_GT(kernels["memory_limit_hits_total"], 0);
+    EXPECT_GT(kernels["memory_file_bytes"], static_cast<std::int64_t>(kShared));
+  }
   if (kernels.contains("pids_current")) {
     EXPECT_EQ(kernels["pids_current"], 3);
   }
@@ -207,7 +212,6 @@ TEST_F(CgroupTruthTest, every_value_is_the_kernels) {
   if (quota && kernels.contains("cpu_throttled_periods_total")) {
     EXPECT_GT(kernels["cpu_throttled_periods_total"], 0);
     EXPECT_GT(kernels["cpu_throttled_us"], 0);
-    const auto samples = watcher.tick();
     EXPECT_EQ(watcher.value(samples, group.path(), "cpu_quota_millicores"), 200);
   }
   ::kill(pid, SIGKILL);

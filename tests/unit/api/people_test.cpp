@@ -47,7 +47,7 @@ TEST_F(ApiTest, role_by_endpoint) {
     EXPECT_EQ(status(&files.expired), 0) << endpoint.path;
   }
   const std::vector<std::string> calls = backend.calls();
-  const std::vector<std::string> by_alice_alone{"changes 100 -1", "incidents 100 open", "take 7 alice", "note 7 alice x", "close 7 alice x "};
+  const std::vector<std::string> by_alice_alone{"probe node-a process_table '' 10000", "changes 100 -1", "incidents 100 open", "take 7 alice", "note 7 alice x", "close 7 alice x "};
   EXPECT_EQ(calls, by_alice_alone);
 }
 

@@ -1,7 +1,11 @@
 // The program as people run it, and its documentation.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/json.hpp>
@@ -17,6 +21,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "common/clock.hpp"
+#include "common/unique_fd.hpp"
 #include "common/version.hpp"
 #include "node-agent/app/agent_config.hpp"
 #include "common/disk/disk.hpp"
@@ -72,26 +77,49 @@ class AgentProgram : public ::testing::Test {
     return write("agent.yaml", "aggregator.address: 127.0.0.1:" + std::to_string(port) +
                                    "\ntls: {certificate: node.crt, key: node.key, ca: ca.crt}\nspool.folder: spool\nbpf.enabled: false\n");
   }
-  // Starts the agent, waits until its log has `mark`, sends the signal; the exit code and how long the end took.
+  // Starts the agent, reads its log until it has `mark`, sends the signal; the exit code and how long the end took.
   std::pair<int, std::chrono::milliseconds> stop_after(const std::string& config, const std::string& mark, int signal) {
-    const auto log = folder_ + "/log";
+    int log[2];
+    EXPECT_EQ(::pipe2(log, O_CLOEXEC), 0);
     const auto pid = ::fork();
     if (pid == 0) {
-      if (::freopen(log.c_str(), "w", stderr) == nullptr) ::_exit(99);
+      ::dup2(log[1], STDERR_FILENO);
       ::execl(kProgram.c_str(), kProgram.c_str(), "--config", config.c_str(), nullptr);
       ::_exit(98);
     }
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (read_file(log).find(mark) == std::string::npos && std::chrono::steady_clock::now() < deadline) ::usleep(2000);
-    EXPECT_THAT(read_file(log), ::testing::HasSubstr(mark));
+    ::close(log[1]);
+    const UniqueFd reader(log[0]);
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    EXPECT_THAT(read_until(reader.get(), mark), ::testing::HasSubstr(mark));
     const auto begin = std::chrono::steady_clock::now();
     ::kill(pid, signal);
-    int status = 0;
-    while (::waitpid(pid, &status, WNOHANG) == 0 && std::chrono::steady_clock::now() < begin + 10s) ::usleep(2000);
-    if (!WIFEXITED(status)) ::kill(pid, SIGKILL);
+    const bool ended = is_ready(process.get(), begin + 10s);
     const auto took = std::chrono::steady_clock::now() - begin;
+    if (!ended) ::kill(pid, SIGKILL);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, std::chrono::duration_cast<std::chrono::milliseconds>(took)};
   }
+
+ private:
+  static bool is_ready(int fd, std::chrono::steady_clock::time_point deadline) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd one{fd, POLLIN, 0};
+    return left.count() > 0 && ::poll(&one, 1, static_cast<int>(left.count())) == 1;
+  }
+  static std::string read_until(int fd, const std::string& mark) {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    std::string text;
+    std::array<char, 4096> buffer{};
+    while (text.find(mark) == std::string::npos && is_ready(fd, deadline)) {
+      const auto n = ::read(fd, buffer.data(), buffer.size());
+      if (n <= 0) break;
+      text.append(buffer.data(), static_cast<std::size_t>(n));
+    }
+    return text;
+  }
+
+ protected:
   std::string folder_;
 };
 

@@ -2,119 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
-#include "common/units.hpp"
-#include "node-agent/collectors/node_sensors.hpp"
-#include "node-agent/collectors/oom_reconciler.hpp"
-#include "tests/support/manual_clock.hpp"
+#include "tests/unit/node-agent/fake_node.hpp"
 
 namespace fw::collectors {
 namespace {
 
-namespace fs = std::filesystem;
 using std::chrono::seconds;
 using wire::EntityKind;
 using wire::LimitChanged;
 using wire::OomKill;
-
-const std::string kId = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
-// A machine's cgroup folders, as files on disk.
-class FakeNode {
- public:
-  explicit FakeNode(const std::string& mountinfo) {
-    // Memory, where there is one: a tree has a hundred files.
-    std::string name = (fs::exists("/dev/shm") ? fs::path{"/dev/shm"} : fs::temp_directory_path()) / "fw-node-XXXXXX";
-    root_ = ::mkdtemp(name.data());
-    put("/proc/self/mountinfo", mountinfo);
-    put("/log", "");
-  }
-  ~FakeNode() { fs::remove_all(root_); }
-  FakeNode(const FakeNode&) = delete;
-  FakeNode& operator=(const FakeNode&) = delete;
-
-  void put(const std::string& path, const std::string& text) const {
-    fs::create_directories(fs::path{root_ + path}.parent_path());
-    std::ofstream{root_ + path} << text;
-  }
-  void append(const std::string& path, const std::string& text) const { std::ofstream{root_ + path, std::ios::app} << text; }
-  // Another file in its place: nobody wrote into the one that is watched.
-  void replace(const std::string& path, const std::string& text) const {
-    put("/new", text);
-    fs::rename(root_ + "/new", root_ + path);
-  }
-  void put_empty_v2(const std::string& path) const {
-    put_v2(path, 0);
-    put("/sys/fs/cgroup" + path + "/cgroup.procs", "");
-  }
-  void remove(const std::string& path) const { fs::remove_all(root_ + path); }
-
-  // A cgroup of a pure v2 machine with one process.
-  void put_v2(const std::string& path, std::int64_t current, const std::string& max = "max") const {
-    const auto folder = "/sys/fs/cgroup" + path + "/";
-    put(folder + "cgroup.procs", "100\n");
-    put(folder + "memory.current", std::to_string(current) + "\n");
-    put(folder + "memory.max", max + "\n");
-    put(folder + "memory.high", "max\n");
-    put(folder + "memory.stat", "anon 1000\nfile 500\ninactive_file 300\npgfault 9\npgmajfault 1\n");
-    put(folder + "memory.events.local", "low 0\nhigh 0\nmax 4\noom 0\noom_kill 0\n");
-    put(folder + "memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=11\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n");
-    put(folder + "cpu.stat", "usage_usec 5000\nnr_periods 2\nnr_throttled 1\nthrottled_usec 70\n");
-    put(folder + "cpu.max", "20000 100000\n");
-    put(folder + "pids.current", "3\n");
-  }
-
-  SensorsConfig config() const {
-    SensorsConfig config;
-    config.root_prefix = root_;
-    config.proc_root = root_ + "/proc";
-    config.kernel_log = root_ + "/log";
-    config.node_name = "node-a";
-    config.bpf = Use::never;
-    config.kernel_log_use = Use::never;
-    return config;
-  }
-
- private:
-  std::string root_;
-};
-
-const std::string kV2Mounts = "29 23 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-const std::string kHybridMounts =
-    "31 23 0:28 / /c/memory rw - cgroup cgroup rw,memory\n32 23 0:29 / /c/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-    "33 23 0:30 / /c/unified rw - cgroup2 cgroup2 rw\n";
-
-class CollectorsTest : public ::testing::Test {
- protected:
-  std::unique_ptr<NodeSensors> open(const SensorsConfig& config) {
-    auto sensors = NodeSensors::open(config, clock_);
-    EXPECT_TRUE(sensors) << sensors.error().message();
-    return std::move(*sensors);
-  }
-
-  static std::optional<std::int64_t> value(const NodeSensors& sensors, const wire::Samples& samples, const std::string& path,
-                                           const std::string& metric) {
-    std::uint32_t entity_id = 0, metric_id = 0;
-    for (const auto& entity : sensors.entities()) entity_id = entity.cgroup_path == path ? entity.id : entity_id;
-    for (const auto& entry : sensors.metrics()) metric_id = entry.name == metric ? entry.id : metric_id;
-    for (const auto& column : samples.columns) {
-      for (std::size_t i = 0; i < column.values.size(); ++i) {
-        if (column.metric_id == metric_id && column.entity_ids[i] == entity_id) return column.values[i];
-      }
-    }
-    return std::nullopt;
-  }
-
-  void advance_to_tick(const NodeSensors& sensors) {
-    clock_.advance(std::chrono::nanoseconds{sensors.next_tick_mono_ns() - clock_.mono_ns()});
-  }
-
-  test::ManualClock clock_;
-};
 
 TEST_F(CollectorsTest, reads_every_value_of_a_v2_cgroup) {
   const FakeNode node{kV2Mounts};
@@ -461,103 +359,6 @@ TEST_F(CollectorsTest, drain_keeps_to_its_budget) {
   EXPECT_EQ(sensors->drain(100).events.size(), 3U);
 }
 
-// ---- words of the container runtime ----------------------------------------------------------------------------------
-
-const std::string kPodUid = "1f0a2b3c-4d5e-6f70-8192-a3b4c5d6e7f8";
-const std::string kPodPath = "/kubepods/burstable/pod" + kPodUid;
-const ContainerFacts kFacts{.container_name = "app", .pod_name = "web-1", .pod_namespace = "shop", .pod_uid = kPodUid, .image = "shop/app:1"};
-
-wire::Observed word(std::string what) {
-  wire::Observed observed;
-  observed.what = std::move(what);
-  return observed;
-}
-
-TEST_F(CollectorsTest, names_of_the_runtime_go_to_the_container_and_its_pod_once) {
-  const FakeNode node{kV2Mounts};
-  node.put_v2(kPodPath + "/" + kId, 1);
-  auto sensors = open(node.config());
-  sensors->tick();
-  sensors->describe(kId, kFacts);
-  sensors->describe(kId, kFacts);
-  advance_to_tick(*sensors);
-  const auto changed = sensors->tick().entities;
-  ASSERT_EQ(changed.size(), 2U);
-  for (const auto& entry : changed) {
-    EXPECT_EQ(entry.pod_name, "web-1");
-    EXPECT_EQ(entry.container_name, entry.kind == EntityKind::container ? "app" : "");
-  }
-}
-
-TEST_F(CollectorsTest, names_wait_for_their_container) {
-  const FakeNode node{kV2Mounts};
-  auto sensors = open(node.config());
-  sensors->tick();
-  sensors->describe(kId, kFacts);
-  node.put_v2(kPodPath + "/" + kId, 1);
-  advance_to_tick(*sensors);
-  sensors->tick();
-  const auto entities = sensors->entities();
-  EXPECT_TRUE(std::any_of(entities.begin(), entities.end(), [](const auto& entry) { return entry.image == "shop/app:1"; }));
-}
-
-TEST_F(CollectorsTest, word_about_a_container_is_its_event_at_the_time_that_the_runtime_says) {
-  const FakeNode node{kV2Mounts};
-  node.put_v2(kPodPath + "/" + kId, 1);
-  auto sensors = open(node.config());
-  sensors->tick();
-  node.remove("/sys/fs/cgroup" + kPodPath + "/" + kId);
-  advance_to_tick(*sensors);
-  sensors->tick();
-  sensors->observe(kId, word("container_exited"), clock_.wall_ns() - 3 * kNsPerSecond);
-  const auto batch = sensors->drain(100);
-  ASSERT_EQ(batch.events.size(), 1U);
-  EXPECT_EQ(batch.events[0].time_ns, clock_.wall_ns() - 3 * kNsPerSecond);
-  EXPECT_EQ(batch.entities.back().container_id, kId) << "the container is gone, its entity is kept for late words";
-}
-
-TEST_F(CollectorsTest, word_about_a_container_that_never_appears_goes_to_its_pod_else_to_the_node) {
-  const FakeNode node{kV2Mounts};
-  node.put_v2(kPodPath + "/" + std::string(64, 'a'), 1);
-  auto sensors = open(node.config());
-  sensors->tick();
-  sensors->describe(kId, kFacts);
-  sensors->observe(kId, word("container_exited"), 0);
-  sensors->observe("", word("container_runtime_unreachable"), 0);
-  auto batch = sensors->drain(100);
-  ASSERT_EQ(batch.events.size(), 1U);
-  EXPECT_EQ(batch.entities[0].kind, EntityKind::node);
-  clock_.advance(seconds{10});
-  batch = sensors->drain(100);
-  ASSERT_EQ(batch.events.size(), 1U);
-  EXPECT_EQ(batch.entities.back().kind, EntityKind::pod);
-  sensors->observe("unknown", word("container_exited"), 0);
-  EXPECT_EQ(sensors->drain(100).entities.back().kind, EntityKind::node);
-}
-
-TEST_F(CollectorsTest, time_of_a_runtime_with_a_wrong_clock_is_not_in_the_future) {
-  const FakeNode node{kV2Mounts};
-  auto sensors = open(node.config());
-  sensors->observe("", word("container_exited"), std::numeric_limits<std::int64_t>::max());
-  sensors->observe("", word("container_exited"), std::numeric_limits<std::int64_t>::min());
-  const auto batch = sensors->drain(100);
-  ASSERT_EQ(batch.events.size(), 2U);
-  EXPECT_EQ(batch.events[0].time_ns, clock_.wall_ns());
-  EXPECT_LT(batch.events[1].time_ns, clock_.wall_ns());
-}
-
-TEST_F(CollectorsTest, talkative_runtime_is_cut_off_and_counted) {
-  const FakeNode node{kV2Mounts};
-  auto sensors = open(node.config());
-  sensors->tick();
-  for (int i = 0; i < 500; ++i) {
-    sensors->describe("c" + std::to_string(i), kFacts);
-    sensors->observe("c" + std::to_string(i), word("container_exited"), 0);
-  }
-  const auto lost = sensors->counters().lost;
-  EXPECT_THAT(lost, testing::Contains(testing::Pair("observed events", 300U)));
-}
-
 TEST_F(CollectorsTest, says_what_it_lacks) {
   const FakeNode node{kV2Mounts};
   const auto sensors = open(node.config());
@@ -584,37 +385,6 @@ TEST(Metrics, are_named_once_and_carry_their_unit) {
     }
   }
   EXPECT_GE(names.size(), 26U);
-}
-
-TEST(OomReconciler, first_reading_is_history) {
-  OomReconciler reconciler;
-  EXPECT_FALSE(reconciler.at_reading(1, 5, std::nullopt, false));
-  EXPECT_FALSE(reconciler.at_reading(1, 5, std::nullopt, false));
-}
-
-TEST(OomReconciler, without_another_source_a_raised_counter_is_a_kill_at_once) {
-  OomReconciler reconciler;
-  reconciler.at_reading(1, 0, 0, false);
-  const auto kill = reconciler.at_reading(1, 2, 1, false);
-  ASSERT_TRUE(kill);
-  EXPECT_EQ(kill->kills_total, 2U);
-  EXPECT_EQ(kill->constraint, wire::OomConstraint::memcg);
-  EXPECT_EQ(kill->constraint_source, wire::FactSource::counters);
-  EXPECT_FALSE(reconciler.at_reading(1, 2, 1, false));
-  EXPECT_EQ(reconciler.at_reading(1, 3, 1, false)->constraint, wire::OomConstraint::unknown) << "its own limit was not hit";
-}
-
-TEST(OomReconciler, with_another_source_a_difference_has_to_stay) {
-  OomReconciler reconciler;
-  reconciler.at_reading(1, 0, 0, true);
-  EXPECT_FALSE(reconciler.at_reading(1, 1, 1, true)) << "the event may be on its way";
-  reconciler.reported(1);
-  EXPECT_FALSE(reconciler.at_reading(1, 1, 1, true)) << "it was";
-  EXPECT_FALSE(reconciler.at_reading(1, 3, 2, true));
-  const auto kill = reconciler.at_reading(1, 3, 2, true);
-  ASSERT_TRUE(kill);
-  EXPECT_EQ(kill->kills_total, 2U);
-  EXPECT_FALSE(reconciler.at_reading(1, 3, 2, true));
 }
 
 }  // namespace
