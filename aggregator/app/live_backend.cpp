@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kShownMetrics = 40;
+constexpr std::size_t kShownMetrics = 100;
 
 template <class F>
 asio::awaitable<std::invoke_result_t<F&>> call(F f) {
@@ -60,8 +60,13 @@ Error no_such_metric(const api::SeriesQuestion& question, const std::vector<std:
   const std::string whose = question.entity.empty() ? question.node : question.entity;
   if (known.empty()) return {Errc::not_found, "no sample of " + whose + " is known"};
   std::string text = whose + (question.quantile ? " has no histogram " : " has no metric ") + question.metric + "; it has ";
-  for (std::size_t i = 0; i < std::min(known.size(), kShownMetrics); ++i) text += (i == 0 ? "" : ", ") + known[i];
-  return {Errc::not_found, text + (known.size() > kShownMetrics ? ", ..." : "")};
+  std::size_t shown = 0;
+  for (const std::string& name : known) {
+    if (name.find("_le_") != std::string::npos) continue;   // parts of a histogram, which is asked for by its own name
+    if (++shown > kShownMetrics) return {Errc::not_found, text + ", ..."};
+    text += (shown == 1 ? "" : ", ") + name;
+  }
+  return {Errc::not_found, text};
 }
 
 void fill_points(api::SeriesView& view, const std::vector<series::Series>& found, const api::SeriesQuestion& question) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -137,6 +138,10 @@ int run_agent(const AgentConfig& config) {
   const auto rights = drop_rights((*sensors)->features().release);
 
   auto lacking = (*sensors)->features().lacking();
+  // Libraries are found and probed while the agent runs, which takes what drop_rights() gave up.
+  const auto& parts = (*sensors)->features().probes;
+  const bool loads_tls = std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.name == "http_tls" && part.active; });
+  if (loads_tls) lacking.emplace_back("http_tls: HTTP inside TLS is not seen: the rights to probe OpenSSL are given up after start (docs/http-signals.md)");
   if (!spool.in_memory().empty()) lacking.push_back("spool: only in memory: " + spool.in_memory() + "; give the agent a folder that it may write (spool.folder)");
   if (config.executor_socket.empty()) lacking.emplace_back("executor: none on this node, so no plan can be carried out here (executor.socket)");
   if (config.cri_socket.empty()) lacking.emplace_back("containers: their runtime is not asked, so they have ids for names and no exit reasons (cri.socket)");

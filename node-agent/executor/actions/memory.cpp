@@ -109,9 +109,9 @@ class MemoryLimit final : public MemoryTarget {
     if (auto ok = put_back_pod(snapshot); !ok) return ok;
     const auto swap = host_.v2() ? std::nullopt : snapshot.get("swap");
     const bool swap_first = swap && above(*before, wanted());
-    const auto put_swap = [&]() -> Result<void> {
-      if (!swap) return {};
-      return write_file(folders.memory, kSwapLimit, std::to_string(*swap));
+    const auto put_swap = [&, is_kept = swap.has_value(), value = swap.value_or(0)]() -> Result<void> {
+      if (!is_kept) return {};
+      return write_file(folders.memory, kSwapLimit, std::to_string(value));
     };
     if (swap_first) {
       if (auto ok = put_swap(); !ok) return ok;
